@@ -150,6 +150,31 @@ class KnowledgeBase:
 
         return self._read(work)
 
+    def search_many(
+        self,
+        queries: Sequence[str],
+        k: int = 5,
+        mode: Mode = "hybrid",
+        where: str = "",
+        labels: Collection[str] = (),
+    ) -> list[list[Passage]]:
+        """What `search` gives for each of many questions, all of one version, in a fraction of the
+        time: they are embedded in one call and looked for together. Raises as `search` does.
+        """
+        seen_with = held(labels)
+        if isinstance(queries, str) or not all(isinstance(each, str) for each in (*queries, where)):
+            raise UsageError(f"got queries={queries!r} and where={where!r}; allowed: texts")
+        for number, query in enumerate(queries, 1):
+            if not query.strip():
+                raise UsageError(f"question {number} of {len(queries)} is empty")
+
+        def work(reading: _Reading) -> list[list[Passage]]:
+            search = replace(reading.searcher, where=allowed(reading.version, where, seen_with))
+            lists = search.passages_many(queries, k, mode, None, COLUMNS)
+            return [_passages(reading.version, rows) for rows in lists]
+
+        return self._read(work)
+
     async def asearch(
         self,
         query: str,

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-
 from llmops.tasks import artifacts
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions import promotion, record, tracking
@@ -26,6 +24,7 @@ from llmops.tasks.evaluation.run import EvaluationRun, EvaluationSpec
 from llmops.tasks.finish import careful, name_run, telling
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import registry
+from llmops.tasks.references import task
 from llmops.tasks.tracking.evaluation import link_prompt
 
 STATES = {"promote": "Completed", "reject": "Rejected", "inconclusive": "Inconclusive"}

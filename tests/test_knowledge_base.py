@@ -15,6 +15,7 @@ from llmops.tasks.ledger import close_ledgers
 from llmops.tasks.maintenance.erase import erase
 from llmops.tasks.maintenance.versions import rollback
 from llmops.tasks.plugins import Spec
+from llmops.tasks.retrieval.modes import Mode
 from tests.library import BASE, ROWS, TALL, Library, edited
 from tests.workshop import STORES
 
@@ -73,6 +74,26 @@ def test_labels_and_conditions_decide_in_every_mode(built: Library, mode: str) -
     assert {each.uri for each in late} == {"plans/secret.txt", "paris/eiffel.txt"}
     assert next(each for each in staff if each.uri == "plans/secret.txt").labels == ("staff",)
     assert kb.search(TALL, labels=["press"], **search) == public  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
+def test_many_questions_find_what_each_finds(built: Library, mode: Mode) -> None:
+    kb = built.reader()
+    asked = [TALL, "the bell of london", "zzz", TALL, "leaning"]
+    for where, labels in (("", ["staff"]), ("year > 1880", ["staff"]), ("year > 1880", ())):
+        alone = [kb.search(each, 2, mode, where, labels) for each in asked]
+        assert kb.search_many(asked, 2, mode, where, labels) == alone
+    assert kb.search_many([]) == []
+
+
+def test_many_questions_are_many_and_each_says_something(built: Library) -> None:
+    kb = built.reader()
+    with pytest.raises(UsageError, match="allowed: texts"):
+        kb.search_many("password")
+    with pytest.raises(UsageError, match="question 2 of 3 is empty"):
+        kb.search_many(["a", " ", ""])
+    with pytest.raises(UsageError, match="k from 1 to"):
+        kb.search_many(["a"], k=0)
 
 
 def test_documents_are_those_that_a_search_may_see(built: Library) -> None:

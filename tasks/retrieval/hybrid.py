@@ -22,7 +22,14 @@ from llmops.tasks import progress
 from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import ROWS, RankedRow, RankedRows, StoreReader, ranked_rows
+from llmops.tasks.plugins.stores import (
+    ROWS,
+    RankedRow,
+    RankedRows,
+    StoreReader,
+    ranked_rows,
+    rows_of,
+)
 from llmops.tasks.plugins.trainers.retrieval.adapter import turned
 from llmops.tasks.retrieval.modes import MODES as MODES
 from llmops.tasks.retrieval.modes import Mode as Mode  # here for all that search
@@ -165,10 +172,11 @@ class Searcher:
         left = numbers
         while left:
             deeper = []
-            for number, hits in zip(left, self._ranked(asked, left, depth, mode), strict=True):
+            lists = self._ranked(asked, left, depth, mode)
+            for number, hits, rows in zip(left, lists, rows_of(lists), strict=True):
                 distinct: dict[object, RankedRow] = {}
-                for hit in hits:
-                    distinct.setdefault(key(hit), hit)
+                for row in rows:
+                    distinct.setdefault(key(row), row)
                     if len(distinct) == k:
                         break
                 best[number] = [*distinct.values()]

@@ -7,16 +7,21 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmops.tasks.texts.mapped import Arrays, mapped
+
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 LOADING = Lock()
+REVISION = 1  # of the arrays that are kept
 SAMPLE = 4_000  # characters
 # At this probability none of the 2,292 English questions of SciFact and FeedbackQA is taken for
 # another language (3 %
@@ -135,17 +140,12 @@ class LetterSequences:
     its `classify`, which walks through the text letter by letter, in less time.
     """
 
-    def __init__(self, model: "LanguageIdentifier") -> None:
-        self._weights = model.nb_ptc.astype(np.float32)  # else it is done for every text
-        self._common = model.nb_pc
-        self._next = np.frombuffer(model.tk_nextmove, model.tk_nextmove.typecode)
-        self._rows = np.array(model.tk_row, np.int64) << 8
-        self._found = np.array(model.tk_output, np.int64)
-        first = self._next[self._rows[0] : self._rows[0] + 256]
-        self._pairs = self._next[self._rows[first][:, None] + np.arange(256)].ravel()
-        """The state after two letters, by the first << 8 | the second."""
-        self._codes, self._places = np.unique(model.nb_classes, return_inverse=True)
-        """Some languages have two columns."""
+    def __init__(self, arrays: Arrays) -> None:
+        """`arrays`: those of `unpacked`."""
+        self._weights, self._common = arrays["weights"], arrays["common"]
+        self._next, self._rows = arrays["next"], arrays["rows"]
+        self._found, self._pairs = arrays["found"], arrays["pairs"]
+        self._codes, self._places = arrays["codes"], arrays["places"]
 
     def classify(self, text: str) -> tuple[str, float]:
         """(ISO 639-1 code, probability)."""
@@ -181,13 +181,40 @@ def _encoded(text: str) -> NDArray[np.uint8]:
 
 
 def letter_sequences() -> LetterSequences:
-    """Half a second, at the first text that its script does not decide."""
+    """Half a second for the first process of a user, at the first text that its script does not
+    decide; some milliseconds later on.
+    """
     with LOADING:
         return _letter_sequences()
 
 
 @cache
 def _letter_sequences() -> LetterSequences:
+    import py3langid
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    return LetterSequences(LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True))
+    def make() -> Arrays:
+        return unpacked(LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True))
+
+    packed = (Path(py3langid.__file__).parent / MODEL_FILE).read_bytes()
+    return LetterSequences(mapped(f"languages-{REVISION}-{sha256(packed).hexdigest()[:32]}", make))
+
+
+def unpacked(model: "LanguageIdentifier") -> Arrays:
+    """What a text is asked with. `pairs`: the state after two letters, by the first << 8 | the
+    second; `places`: for each column its language among `codes`, since some have two.
+    """
+    following = np.frombuffer(model.tk_nextmove, model.tk_nextmove.typecode)
+    rows = np.array(model.tk_row, np.int64) << 8
+    first = following[rows[0] : rows[0] + 256]
+    codes, places = np.unique(model.nb_classes, return_inverse=True)
+    return {
+        "weights": model.nb_ptc.astype(np.float32),  # else it is done for every text
+        "common": model.nb_pc,
+        "next": following,
+        "rows": rows,
+        "found": np.array(model.tk_output, np.int64),
+        "pairs": following[rows[first][:, None] + np.arange(256)].ravel(),
+        "codes": codes,
+        "places": places,
+    }

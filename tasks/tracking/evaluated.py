@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from llmops.tasks.tracking.batches import write_together
 from llmops.tasks.tracking.evaluation import experiment_name
 from llmops.tasks.tracking.records import TAG_LENGTH, cut
 from llmops.tasks.tracking.store import opened, sqlite_file, tracking_uri
@@ -99,11 +100,9 @@ def write_traces(
             ids = [each.trace.id for each in part]
             there = {info.trace_id for info in store.batch_get_trace_infos(ids)}
             new = [each for each in part if each.trace.id not in there]
-            for each in new:
-                store.start_trace(_info(each, place, decision))
+            infos = [_info(each, place, decision) for each in new]
             spans = [span for each in new for span in mlflow_spans(each.trace)]
-            if spans:
-                store.log_spans(place.experiment, spans)
+            write_together(store, place.experiment, infos, spans)
             written += ids
     return written
 

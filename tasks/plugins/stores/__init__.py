@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, get_args, overload
@@ -128,7 +128,11 @@ class RankedRows(Sequence[RankedRow]):
         return self[number : number + 1][0]
 
     def __iter__(self) -> Iterator[RankedRow]:
-        for first in range(0, len(self), MADE_AT_ONCE):
+        return self.after(0)
+
+    def after(self, count: int) -> Iterator[RankedRow]:
+        """Without so many of the best."""
+        for first in range(count, len(self), MADE_AT_ONCE):
             yield from self[first : first + MADE_AT_ONCE]
 
     def with_scores(self, scores: NDArray[np.floating[Any]]) -> "RankedRows":
@@ -162,6 +166,23 @@ def ranked_rows(*lists: Sequence[RankedRow]) -> list[RankedRows]:
             np.array([row.score for row in each], np.float64),
         )
         for each in rows
+    ]
+
+
+def rows_of(lists: Sequence[Sequence[RankedRow]]) -> list[Iterator[RankedRow]]:
+    """The rows of each of many lists. Those that are looked at first are made in one go, which
+    takes little longer than for one list.
+    """
+    first = next((each.owner for each in lists if isinstance(each, RankedRows)), None)
+    made = [each for each in lists if isinstance(each, RankedRows) and each.owner == first]
+    if first is None or len(made) < len(lists):
+        return [*map(iter, lists)]
+    numbers = np.concatenate([each.numbers[:MADE_AT_ONCE] for each in made])
+    scores = np.concatenate([each.scores[:MADE_AT_ONCE] for each in made])
+    rows = iter(first.made(numbers, scores.tolist()))
+    return [
+        chain([*islice(rows, min(len(each), MADE_AT_ONCE))], each.after(MADE_AT_ONCE))
+        for each in made
     ]
 
 

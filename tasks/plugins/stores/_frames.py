@@ -2,6 +2,7 @@
 anything is written.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -22,6 +23,7 @@ ORDER = [
     ("ordinal", "ascending"),
     ("chunk_id", "ascending"),
 ]
+SURROGATES = re.compile("[\ud800-\udfff]")
 LARGEST = 2**53  # beyond it a store that keeps numbers as doubles rounds silently
 
 
@@ -48,7 +50,7 @@ def best(rows: pa.Table, k: int) -> pa.Table:
 
 def findable(terms: Iterable[str]) -> list[str]:
     """The terms that a row may hold: half of a surrogate pair is in none, and cannot be sent."""
-    return [term for term in terms if not any("\ud800" <= letter <= "\udfff" for letter in term)]
+    return [term for term in terms if term.isascii() or not SURROGATES.search(term)]
 
 
 def checked(rows: pd.DataFrame, vectors: Vectors, size: int) -> Vectors:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from llmops.tasks.plugins.stores.lancedb import postings
 from llmops.tasks.plugins.stores.lancedb.postings import HeldTerms, TermsBatch, kth_best
 
 ROOMY = 10**6
@@ -54,6 +55,16 @@ def test_scores_are_those_of_bm25(words: tuple[str, ...]) -> None:
     assert terms is not None
     expected = [bm25(TEXTS, words, row) for row in range(len(TEXTS))]
     assert terms.scores(words) == pytest.approx(expected, rel=1e-5)
+
+
+def test_words_that_were_asked_for_are_forgotten_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postings, "REMEMBERED", 3)
+    terms = held(*TEXTS)
+    assert terms is not None
+    first = terms.scores(("red", "none", "blue", "zzz"))
+    for number in range(20):
+        terms.scores((f"word{number}", "green"))
+    assert (terms.scores(("red", "none", "blue", "zzz")) == first).all()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from llmops.tasks.plugins.stores import Numbers, RankedRow, RankedRows, at_once, ranked_rows
+from llmops.tasks.plugins.stores import (
+    Numbers,
+    RankedRow,
+    RankedRows,
+    at_once,
+    ranked_rows,
+    rows_of,
+)
 
 
 def row(name: str, score: float) -> RankedRow:
@@ -16,10 +23,11 @@ class Counted:
     """Rows by number; it counts those that were made."""
 
     def __init__(self) -> None:
-        self.rows = 0
+        self.rows = self.calls = 0
 
     def made(self, numbers: Numbers, scores: Sequence[float]) -> list[RankedRow]:
         self.rows += len(numbers)
+        self.calls += 1
         return [row(f"r{n:03}", score) for n, score in zip(numbers, scores, strict=True)]
 
 
@@ -44,6 +52,17 @@ def test_only_what_is_looked_at_is_made() -> None:
     for _, _ in zip(range(3), rows, strict=False):
         pass
     assert owner.rows < 40
+
+
+def test_the_first_rows_of_many_lists_are_made_together() -> None:
+    owner = Counted()
+    lists = [listed(owner, size) for size in (100, 0, 3, 16, 17)]
+    every = rows_of(lists)
+    assert owner.calls == 1
+    assert [[*rows] for rows in every] == [[*each] for each in lists]
+    mixed = [listed(Counted(), 4), [row("a", 2.0)], listed(Counted(), 2)]
+    assert [[*rows] for rows in rows_of(mixed)] == [[*each] for each in mixed]
+    assert rows_of([]) == []
 
 
 def test_lists_of_one_owner_stay_as_they_are_and_others_are_told_apart_by_chunk_id() -> None:

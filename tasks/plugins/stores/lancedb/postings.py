@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 K1, B, ONE, HALF = np.float32(1.2), np.float32(0.75), np.float32(1), np.float32(0.5)
 ENTRY_BYTES = 8
+REMEMBERED = 10_000  # words of questions
 PARTS_OF = 64  # scores, for the k-th best of them
 SPREAD = 4
 """A term of more than one row in so many has a number for every row: that is added quicker."""
@@ -47,6 +48,7 @@ class HeldTerms:
     ) -> None:
         self._vocabulary, self._starts = vocabulary, starts
         self._places, self._shares, self._rows = places, shares, rows
+        self._numbers: dict[str, int | None] = {}
         self._spread: dict[int, Floats] = {}
         for number in np.flatnonzero(np.diff(starts) * SPREAD > rows).tolist():
             some, their_shares = self._entries(number)
@@ -127,13 +129,11 @@ class HeldTerms:
         order.
         """
         scores = self.scores(words)
-        matches = scores > 0 if mask is None else (scores > 0) & mask
-        places = np.flatnonzero(matches)  # of flags, which takes a tenth of the time
-        there = scores[places]
-        if k < len(places):
-            best = there >= kth_best(there, k)
-            return places[best], there[best]
-        return places, there
+        if mask is not None:
+            scores *= mask
+        least = kth_best(scores, k) if k < len(scores) else 0
+        places = np.flatnonzero(scores >= least if least > 0 else scores > 0)
+        return places, scores[places]
 
     def samples(self) -> Sequence[str]:
         """A term of the most rows, one of the fewest, and one between them."""
@@ -142,6 +142,16 @@ class HeldTerms:
         return [self._vocabulary[int(order[place])].as_py() for place in places]
 
     def _number(self, word: str) -> int | None:
+        """Its place in the vocabulary. Questions have many words in common."""
+        number = self._numbers.get(word, -1)
+        if number == -1:
+            number = self._searched(word)
+            if len(self._numbers) >= REMEMBERED:
+                self._numbers.clear()
+            self._numbers[word] = number
+        return number
+
+    def _searched(self, word: str) -> int | None:
         vocabulary = self._vocabulary
         numbers = range(len(vocabulary))
         number = bisect_left(numbers, word, key=lambda each: vocabulary[each].as_py())

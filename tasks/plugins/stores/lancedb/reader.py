@@ -47,7 +47,7 @@ class LanceDBReader(StoreReader):
     erasure has written the snapshot anew. `most`: how many bytes it may hold in memory.
     """
 
-    together: ClassVar[int] = 64
+    together: ClassVar[int] = 128
 
     def __init__(self, pin: Callable[[], "Table"], name: str, most: int) -> None:
         self._pin, self._what, self._most = pin, name, most

@@ -21,7 +21,8 @@ from llmops.tasks.plugins.stores.lancedb.postings import Floats, Mask, Places, k
 from llmops.tasks.schemas import Vectors
 
 ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a difference that matters
-PRODUCT_BYTES = 32 * 2**20
+PRODUCT_BYTES = 64 * 2**20
+FEW = 8
 ROWS_AT_ONCE = 4_096
 LARGEST = 127
 PART_ROWS = 200_000
@@ -43,10 +44,6 @@ class RoughScores(NamedTuple):
 
     cosines: Floats
     errors: Floats
-
-    def among(self, seen: Places | None) -> "RoughScores":
-        """Those of some rows; None: all."""
-        return self if seen is None else RoughScores(self.cosines[seen], self.errors[seen])
 
 
 class HeldVectors:
@@ -87,19 +84,39 @@ class HeldVectors:
         farther, in no order.
         """
         seen = None if mask is None else np.flatnonzero(mask)
-        for point, rough in zip(points, self._rough(points), strict=True):
-            yield self._chosen(point, rough.among(seen), k, seen)
-
-    def _rough(self, points: Vectors) -> Iterator[RoughScores]:
         directions = points / np.linalg.norm(points, axis=1, keepdims=True)
         if self._points is None or len(points) == 1:
-            yield from map(self._codes.compared, directions)
+            for point, direction in zip(points, directions, strict=True):
+                yield self._chosen(point, self._codes.compared(direction, seen), k, seen)
             return
-        scales, none = self._codes.scales, np.float32(0)
-        some = max(1, PRODUCT_BYTES // scales.nbytes)
-        for first in range(0, len(points), some):
-            products = (directions[first : first + some] @ self._points.T) * scales
-            yield from (RoughScores(each, np.broadcast_to(none, each.shape)) for each in products)
+        few = seen if is_few(seen, len(self._points)) else None
+        for point, each in zip(points, self._products(directions, few), strict=True):
+            products = each if seen is None or few is not None else each[seen]
+            yield self._close(point, products, k, seen)
+
+    def _products(self, directions: Vectors, few: Places | None) -> Iterator[Floats]:
+        """The cosine of each direction with each row, but for rounding; `few`: with these alone."""
+        assert self._points is not None
+        rows, scales = self._points, self._codes.scales
+        if few is not None:
+            rows, scales = rows[few], scales[few]
+        some = max(1, PRODUCT_BYTES // max(1, scales.nbytes))
+        for first in range(0, len(directions), some):
+            products = directions[first : first + some] @ rows.T
+            products *= scales
+            yield from products
+
+    def _close(
+        self, point: Point, products: Floats, k: int, seen: Places | None
+    ) -> tuple[Places, Floats]:
+        """`products`: of the places `seen`; None: of all. Both what is compared and the k-th best
+        may be off by the rounding.
+        """
+        some = np.arange(len(products))
+        if k < len(products):
+            some = np.flatnonzero(products >= kth_best(products, k) - 2 * ROUNDING)
+        places = some if seen is None else seen[some]
+        return places, cosines(self._read, point, places)
 
     def _chosen(
         self, point: Point, rough: RoughScores, k: int, seen: Places | None
@@ -140,13 +157,24 @@ class VectorCodes:
         self._codes[batch.places], self._steps[batch.places] = codes, steps
         self._errors[batch.places], self.scales[batch.places] = errors, scales
 
-    def compared(self, direction: Point) -> RoughScores:
-        """The cosine with each row. By Cauchy and Schwarz the true one is no farther than what the
-        codes of both leave out is long: |x·q - x'·q'| <= |x - x'| |q| + |x'| |q - q'|.
+    def compared(self, direction: Point, seen: Places | None = None) -> RoughScores:
+        """The cosine with each row, or each of `seen`. By Cauchy and Schwarz the true one is no
+        farther than what the codes of both leave out is long:
+        |x·q - x'·q'| <= |x - x'| |q| + |x'| |q - q'|.
         """
         code, step, error = (each[0] for each in coded(direction[None]))
-        products = _products(self._codes, code[None])
-        return RoughScores(products * (self._steps * step), self._errors * (1 + error) + error)
+        few = is_few(seen, len(self._codes))
+        products = _products(self._codes[seen] if few else self._codes, code[None])
+        rows: Places | slice = slice(None) if seen is None else seen
+        return RoughScores(
+            (products if few else products[rows]) * (self._steps[rows] * step),
+            self._errors[rows] * (1 + error) + error,
+        )
+
+
+def is_few(seen: Places | None, rows: int) -> bool:
+    """Whether it pays to copy the vectors of some rows and compare these alone."""
+    return seen is not None and len(seen) * FEW < rows
 
 
 def _products(codes: Codes, code: Codes) -> Floats:
@@ -160,8 +188,8 @@ def _products(codes: Codes, code: Codes) -> Floats:
         return products.ravel()
 
     parts = range(0, len(codes), PART_ROWS)
-    if len(parts) == 1:
-        return part(0)
+    if len(parts) < 2:
+        return part(0) if parts else np.empty(0, np.float32)
     with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as pool:
         return np.concatenate([*pool.map(part, parts)])
 

@@ -1,0 +1,69 @@
+"""Arrays that take long to make, kept in the user's cache and mapped into memory: what nobody looks
+at is never read, and processes share what they look at.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOG = logging.getLogger(__name__)
+Arrays = Mapping[str, NDArray[Any]]
+NAMES = "names"
+"""The file that is written last and says which arrays there are."""
+
+
+def mapped(key: str, make: Callable[[], Arrays]) -> Arrays:
+    """The arrays of a key, which are made and kept where they are not there yet or are damaged;
+    where they cannot be kept, they are made each time. `key`: names all that they are made of, and
+    is a folder of `$XDG_CACHE_HOME/llmops-pipelines` (else of `~/.cache`).
+    """
+    with suppress(OSError, EOFError, ValueError, RuntimeError):
+        return _read(_cache() / key)
+    made = make()
+    try:
+        _keep(made, key)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
+        LOG.debug("%s is not kept: %s", key, error)
+    return made
+
+
+def _cache() -> Path:
+    given = os.environ.get("XDG_CACHE_HOME")
+    return Path(given or "~/.cache").expanduser() / "llmops-pipelines"
+
+
+def _read(folder: Path) -> Arrays:
+    """Raises OSError, EOFError, ValueError where one is missing or shorter than it says."""
+    names = (folder / NAMES).read_text("utf-8").split()
+    files = {name: folder / f"{name}.npy" for name in names}
+    return {name: np.asarray(np.load(file, mmap_mode="r")) for name, file in files.items()}
+
+
+def _keep(arrays: Arrays, key: str) -> None:
+    """A kill leaves none or all of them; each is on the disk before it has its name."""
+    folder = _cache() / key
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        _write(folder / f"{name}.npy", partial(np.save, arr=array))
+    listed = "\n".join(arrays).encode()
+    _write(folder / NAMES, lambda file: file.write(listed))
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix="new-", delete=False) as file:
+        try:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            Path(file.name).unlink()
+            raise
+    Path(file.name).replace(path)
