@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from llmops.tasks.errors import LlmopsError
+from llmops.tasks.user_cache import user_cache
 
 HASH_LENGTH = 32
 REVISION = re.compile(r"^revision\b[^=\n]*=\s*(.+)$", re.MULTILINE)
@@ -24,14 +25,6 @@ QUOTED = re.compile(r"""["'](\w+)["']""")
 
 class UnusableCopy(LlmopsError):
     """A kept database is not what was kept, or cannot be kept."""
-
-
-def user_cache() -> Path:
-    """The folder of what may be made anew at any time; it need not exist. Raises RuntimeError for a
-    user without a home.
-    """
-    given = os.environ.get("XDG_CACHE_HOME")
-    return Path(given or "~/.cache").expanduser() / "llmops-pipelines"
 
 
 def newest_revision(folder: Path) -> str | None:

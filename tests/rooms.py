@@ -7,7 +7,7 @@ FAMILIES = (
 GROUND = (
     *("errors", "schemas", "lake", "yaml_files", "rows"),
     *("stopping", "progress", "running", "hashing", "pictures"),
-    *("postponed", "processes", "empty_databases"),
+    *("postponed", "processes", "empty_databases", "user_cache"),
 )
 PURE = ("statistics", "filters", "texts", "endpoints")
 """Rooms that plugins may use too: they know no plugin and no other room."""

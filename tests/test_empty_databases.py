@@ -13,8 +13,8 @@ from llmops.tasks.empty_databases import (
     keep_empty,
     newest_revision,
     revision_of,
-    user_cache,
 )
+from llmops.tasks.user_cache import user_cache
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmops.tasks.user_cache import user_cache
+
 LOG = logging.getLogger(__name__)
 Arrays = Mapping[str, NDArray[Any]]
 NAMES = "names"
@@ -26,18 +28,13 @@ def mapped(key: str, make: Callable[[], Arrays]) -> Arrays:
     is a folder of `$XDG_CACHE_HOME/llmops-pipelines` (else of `~/.cache`).
     """
     with suppress(OSError, EOFError, ValueError, RuntimeError):
-        return _read(_cache() / key)
+        return _read(user_cache() / key)
     made = make()
     try:
         _keep(made, key)
     except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
         LOG.debug("%s is not kept: %s", key, error)
     return made
-
-
-def _cache() -> Path:
-    given = os.environ.get("XDG_CACHE_HOME")
-    return Path(given or "~/.cache").expanduser() / "llmops-pipelines"
 
 
 def _read(folder: Path) -> Arrays:
@@ -49,7 +46,7 @@ def _read(folder: Path) -> Arrays:
 
 def _keep(arrays: Arrays, key: str) -> None:
     """A kill leaves none or all of them; each is on the disk before it has its name."""
-    folder = _cache() / key
+    folder = user_cache() / key
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         _write(folder / f"{name}.npy", partial(np.save, arr=array))

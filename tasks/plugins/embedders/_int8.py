@@ -21,7 +21,6 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from llmops.tasks.empty_databases import user_cache
 from llmops.tasks.errors import ConfigError, Mistake, Unavailable
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins._processors import processors
@@ -29,6 +28,7 @@ from llmops.tasks.plugins._safetensors import Array
 from llmops.tasks.plugins.embedders._bert import BertShape
 from llmops.tasks.plugins.embedders._session import LoadedModel
 from llmops.tasks.schemas import Vectors
+from llmops.tasks.user_cache import user_cache
 
 Precision = Literal["fp32", "int8"]
 INSTALL = "pip install 'llmops-pipelines[int8]'"
