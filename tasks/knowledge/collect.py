@@ -82,7 +82,7 @@ class _Collector:
                 self._read(todo, rows, failures, fallback)
                 step()
         self._tell_languages(rows)
-        return rows + self._last_good(fallback), failures
+        return rows + self._carried(fallback), failures
 
     def _look_up(self, hashes: Iterable[str]) -> None:
         """Ask the ledger for the texts of contents, once for each."""
@@ -170,6 +170,17 @@ class _Collector:
             for key, row in texts.items()
             if key.parser == readers.parser(row["media_type"])
         }
+
+    def _carried(self, todos: Sequence[Todo]) -> list[Row]:
+        """Documents in their last good form. Where the original is as it was, the text is still not
+        that of its listing: with its revision it would count as well.
+        """
+        listed = {todo.doc_id: todo.item.revision for todo in todos if todo.item}
+        rows = self._last_good(todos)
+        return [
+            row | {"revision": ""} if row["revision"] == listed.get(row["doc_id"]) else row
+            for row in rows
+        ]
 
     def _last_good(self, todos: Sequence[Todo]) -> list[Row]:
         good = last_good_rows(self._build, [todo.doc_id for todo in todos])
