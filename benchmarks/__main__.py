@@ -55,7 +55,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join([*PARTS, FAULTS]))
-    parser.add_argument("--quick", action="store_true", help="small and few: in under 5 minutes")
+    parser.add_argument("--quick", action="store_true", help="small and few: in some 5 minutes")
     parser.add_argument("--out", type=Path, help="the folder of the page")
     chosen = parser.parse_args()
     unknown = sorted(set(chosen.parts) - {*PARTS, FAULTS})

@@ -34,7 +34,8 @@ ABOUT = """{files:,} Markdown files of some 280 words, each of which every syste
 two chunks; all embed with the same free embedder (feature hashing) and write to LanceDB on disk.
 Whole commands, imports included: **cold** from nothing, **unchanged** again, and again after 1 %
 of the files were edited. Processor time and memory are what the system counts for the processes;
-of ours those of its background Prefect server are added, which the cold command also starts.
+of ours those of its background Prefect server are added, which the cold command also starts. The
+peak is that of the largest process: ours of a cold run has two more of some 200 MB each beside it.
 
 - **llmops**: `llmops index` with `embed: hash`. Beside chunks and vectors it makes a full-text
   index, validates (Great Expectations), records the run (Prefect, MLflow), and switches versions

@@ -26,8 +26,8 @@ medians, with the least and the most of all rounds in brackets; the best median 
 bold. Each peer is set up as its own documentation recommends for speed and safety. Times depend
 on the machine: compare within a line.
 
-`make bench` takes less than 40 minutes on two cores, `make bench-quick` less than 5 (fewer
-documents and rounds, into a temporary folder); `python -m benchmarks NAME` runs one part,
+`make bench` takes some 40 minutes on two cores, `make bench-quick` some 5 (fewer documents
+and rounds, into a temporary folder); `python -m benchmarks NAME` runs one part,
 `python -m benchmarks.report` makes page and plots again from the raw figures. The peers are the
 extra `peers`, in an environment of their own: `.venv-peers`, or the interpreter that
 `LLMOPS_BENCH_PEERS` names.

@@ -16,9 +16,11 @@ def summary(parts: Sequence[Part]) -> str:
     if "ingestion" in by:
         said += [ingestion(by["ingestion"])]
     if "search" in by:
-        said += [against(by["search"], last(by["search"], "hybrid: p50"), "A hybrid search over ")]
+        name = last(by["search"], ", hybrid: p50")
+        size = name.removesuffix(", hybrid: p50")
+        said += [against(by["search"], name, f"A hybrid search over {size} (p50)")]
     if "evaluation" in by:
-        said += [against(by["evaluation"], "whole command: time", "An evaluation, ")]
+        said += [against(by["evaluation"], "whole command: time", "An evaluation (whole command)")]
     if not said:
         return ""
     quick = " (a quick run: small and few)" if any(part.quick for part in parts) else ""
@@ -38,12 +40,12 @@ def ingestion(part: Part) -> str:
     return f"`llmops index` as a whole command, {', '.join(told)}."
 
 
-def against(part: Part, name: str, before: str) -> str:
+def against(part: Part, name: str, what: str) -> str:
     records = part.measures[name]
     result = compared(records)
     ours = records[0]
     peer = f", {result.peer.system} {number(result.peer.median)} {ours.unit}" if result else ""
-    return f"{before}{name}: {number(ours.median)} {ours.unit}{peer}."
+    return f"{what}: {number(ours.median)} {ours.unit}{peer}."
 
 
 def last(part: Part, ending: str) -> str:
