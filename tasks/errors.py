@@ -60,11 +60,23 @@ class LlmopsError(Exception):
         super().__init__(message)
         self.message, self.hint, self.where = message, hint, where
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """For the way from a cluster's worker: Python's own would call `__init__` with the message
+        alone.
+        """
+        return _received, (type(self), self.args), vars(self)
+
     def mistakes(self) -> list[Mistake]:
         return [Mistake(self.message, self.where, self.hint, self.kind)]
 
     def __str__(self) -> str:
         return "\n".join(str(mistake) for mistake in self.mistakes())
+
+
+def _received(kind: type[LlmopsError], said: tuple[object, ...]) -> LlmopsError:
+    error = kind.__new__(kind)
+    error.args = said
+    return error
 
 
 class Unavailable(LlmopsError):
