@@ -35,6 +35,10 @@ class BertShape(NamedTuple):
 
 
 MINILM = BertShape(layers=6, width=384, heads=12)
+RELATIVE = "relative_attention"
+"""A tensor that not every model has: what is added to the attention of each head between two
+tokens, of shape (1, heads, tokens, tokens).
+"""
 
 
 def mapped(path: Path, sha256: str) -> mmap.mmap:
@@ -90,13 +94,22 @@ class Graph:
         return proto.model(proto.graph(self.nodes, [*inside, *outside], [given], [made]))
 
 
+class Shared(NamedTuple):
+    """Names that every layer uses: the shapes of `_shapes`, and further inputs of attention."""
+
+    flat: str
+    whole: str
+    further: list[str]
+
+
 def emit(tensors: dict[str, Array], shape: BertShape = MINILM) -> Graph:
     """The whole model. Raises KeyError for a missing tensor."""
     graph = Graph(shape)
     flat, whole = _shapes(graph)
     state = _embeddings(graph, tensors, flat)
+    shared = Shared(flat, whole, _relative(graph, tensors))
     for layer in range(shape.layers):
-        state = _layer(graph, tensors, f"encoder.layer.{layer}.", state, (flat, whole))
+        state = _layer(graph, tensors, f"encoder.layer.{layer}.", state, shared)
     _pooling(graph, graph.add("Reshape", [state, whole], "states"))
     return graph
 
@@ -125,6 +138,17 @@ def _embeddings(graph: Graph, tensors: dict[str, Array], flat: str) -> str:
     return graph.add("Reshape", [normed, flat], "embedded_flat")
 
 
+def _relative(graph: Graph, tensors: dict[str, Array]) -> list[str]:
+    """The further inputs of attention, where its scores depend on how far two tokens are apart."""
+    if RELATIVE not in tensors:
+        return []
+    whole = graph.weight("relative", tensors[RELATIVE])
+    corner, sides = graph.constant("corner", 0, 0), graph.constant("sides", 2, 3)
+    graph.add("Concat", ["tokens", "tokens"], "square", axis=0)
+    none = ""  # of the operator's inputs `bias` and `key_padding_mask`
+    return [none, none, graph.add("Slice", [whole, corner, "square", sides], "apart")]
+
+
 def _linear(graph: Graph, tensors: dict[str, Array], name: str, state: str) -> str:
     weight = graph.weight(f"{name}.weight", tensors[f"{name}.weight"])
     bias = graph.weight(f"{name}.bias", tensors[f"{name}.bias"])
@@ -138,23 +162,20 @@ def _layer_norm(graph: Graph, tensors: dict[str, Array], name: str, state: str) 
     return graph.add("LayerNormalization", [state, scale, bias], name, axis=-1, epsilon=epsilon)
 
 
-def _layer(
-    graph: Graph, tensors: dict[str, Array], prefix: str, state: str, shapes: tuple[str, str]
-) -> str:
-    flat, whole = shapes
+def _layer(graph: Graph, tensors: dict[str, Array], prefix: str, state: str, shared: Shared) -> str:
     parts = [
         _linear(graph, tensors, f"{prefix}attention.self.{part}", state)
         for part in ("query", "key", "value")
     ]
-    shaped = [graph.add("Reshape", [part, whole], f"{part}.shaped") for part in parts]
+    shaped = [graph.add("Reshape", [part, shared.whole], f"{part}.shaped") for part in parts]
     heads = graph.add(
         "MultiHeadAttention",
-        shaped,
+        shaped + shared.further,
         f"{prefix}heads",
         domain="com.microsoft",
         num_heads=graph.shape.heads,
     )
-    attended = graph.add("Reshape", [heads, flat], f"{prefix}heads_flat")
+    attended = graph.add("Reshape", [heads, shared.flat], f"{prefix}heads_flat")
     attended = _linear(graph, tensors, f"{prefix}attention.output.dense", attended)
     state = graph.add("Add", [state, attended], f"{prefix}attended")
     state = _layer_norm(graph, tensors, f"{prefix}attention.output.LayerNorm", state)

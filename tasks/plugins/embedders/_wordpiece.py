@@ -1,5 +1,5 @@
-"""BERT's WordPiece tokenizer with nothing hidden: no truncation, no padding, no silent [UNK] for a
-very long word.
+"""A model's tokenizer with nothing hidden: no truncation, no padding, no silent [UNK] for a very
+long word.
 
 WordPiece turns a word of more than 100 characters into one [UNK]; here it is cut into pieces of 100
 first, for counting and for embedding alike, so that a line of 200 kB without spaces has as many
@@ -25,6 +25,9 @@ CLS, SEP = 101, 102
 SAFE = re.compile(r"[\s!-/:-@\[-`{-~\u4e00-\u9fff]")
 """BERT breaks after white space, ASCII punctuation and Chinese characters, whatever follows."""
 
+BETWEEN_WORDS = re.compile(r"(?<=\S)(?= \S)")
+"""Where all others break whatever surrounds it: a space belongs to the word after it."""
+
 SURROGATES = re.compile("[\ud800-\udfff]")
 BREAKS = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 
@@ -39,14 +42,24 @@ def load_tokenizer(definition: bytes) -> "Tokenizer":
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
-    tokenizer.pre_tokenizer = Steps([BertPreTokenizer(), Split(Regex(".{100}"), "isolated")])
+    if _wordpiece(tokenizer):
+        tokenizer.pre_tokenizer = Steps([BertPreTokenizer(), Split(Regex(".{100}"), "isolated")])
     return tokenizer
 
 
+def _wordpiece(tokenizer: "Tokenizer") -> bool:
+    from tokenizers.models import WordPiece
+
+    return isinstance(tokenizer.model, WordPiece)
+
+
 def offsets(tokenizer: "Tokenizer", text: str) -> list[tuple[int, int]]:
-    """Character offsets (start, end) of every token, ascending, without special tokens."""
+    """Character offsets (start, end) of every token, ascending, without special tokens. The space
+    that Unigram and BPE count to a word is left out of it.
+    """
+    wordpiece = _wordpiece(tokenizer)
     places: list[tuple[int, int]] = []
-    spans = list(pairwise(pieces(text)))
+    spans = list(pairwise(pieces(text, SAFE if wordpiece else BETWEEN_WORDS)))
     for first in range(0, len(spans), BATCH):
         batch = spans[first : first + BATCH]
         encodings = tokenizer.encode_batch(
@@ -56,15 +69,19 @@ def offsets(tokenizer: "Tokenizer", text: str) -> list[tuple[int, int]]:
             places.extend(
                 [(base + a, base + b) for a, b in encoding.offsets] if base else encoding.offsets
             )
-    return places
+    return places if wordpiece else [_word(text, *each) for each in places]
 
 
-def pieces(text: str) -> list[int]:
+def _word(text: str, start: int, end: int) -> tuple[int, int]:
+    return (start + 1, end) if end - start > 1 and text[start] == " " else (start, end)
+
+
+def pieces(text: str, cut: re.Pattern[str] = SAFE) -> list[int]:
     """Ascending offsets, from 0 to the length, that cut a text where its tokens are the same apart
     as together.
     """
     cuts = [0]
-    while (match := SAFE.search(text, cuts[-1] + PIECE - 1)) and match.end() < len(text):
+    while (match := cut.search(text, cuts[-1] + PIECE - 1)) and match.end() < len(text):
         cuts.append(match.end())
     return [*cuts, len(text)] if text else cuts
 
@@ -72,8 +89,8 @@ def pieces(text: str) -> list[int]:
 def encode(
     tokenizer: "Tokenizer", texts: Sequence[str], limit: int, frame: tuple[int, int] = (CLS, SEP)
 ) -> list[list[int]]:
-    """Token ids per text between those of `frame`, [CLS] and [SEP], at most `limit` of them; 256
-    characters per token are looked at.
+    """Token ids per text between those of `frame`, such as [CLS] and [SEP], at most `limit` of
+    them; 256 characters per token are looked at.
     """
     short = [encodable(text[: limit * 256]) for text in texts]
     encodings = tokenizer.encode_batch_fast(short, add_special_tokens=False)

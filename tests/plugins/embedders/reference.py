@@ -45,7 +45,7 @@ class Reference:
             self.heads(self.linear(f"{prefix}attention.self.{part}", state))
             for part in ("query", "key", "value")
         )
-        scores = query @ key.transpose(0, 2, 1) / np.sqrt(query.shape[-1])
+        scores = self.scores(query, key)
         shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
         mixed = (
             (shares / shares.sum(axis=-1, keepdims=True) @ value)
@@ -61,6 +61,10 @@ class Reference:
         return self.norm(
             f"{prefix}output.LayerNorm", state + self.linear(f"{prefix}output.dense", inner)
         )
+
+    def scores(self, query: Array, key: Array) -> Array:
+        """Of shape (heads, tokens, tokens)."""
+        return np.asarray(query @ key.transpose(0, 2, 1) / np.sqrt(query.shape[-1]))
 
     def heads(self, state: Array) -> Array:
         return state.reshape(len(state), self.count, -1).transpose(1, 0, 2)

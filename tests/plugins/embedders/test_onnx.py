@@ -82,11 +82,17 @@ def test_the_default_embedders_weights_keep_its_fingerprint() -> None:
 @pytest.mark.parametrize(
     ("file", "change", "told"),
     [
-        ("config.json", {"model_type": "mpnet"}, "its model_type is 'mpnet'"),
+        ("config.json", {"model_type": "t5"}, "its model_type is 't5'"),
         ("config.json", {"hidden_act": "relu"}, "its hidden_act is 'relu'"),
         ("config.json", {"hidden_size": "wide"}, "hidden_size of its config.json is 'wide'"),
         ("config.json", {"num_hidden_layers": 3}, r"no tensor 'encoder\.layer\.2\."),
-        ("tokenizer.json", {"model": {"type": "BPE"}}, "its tokenizer has the model 'BPE'"),
+        ("config.json", {"pad_token_id": "x", "model_type": "roberta"}, "its pad_token_id is 'x'"),
+        ("tokenizer.json", {"model": {"type": "Word"}}, "its tokenizer has the model 'Word'"),
+        (
+            "tokenizer.json",
+            {"pre_tokenizer": {"type": "Whitespace"}},
+            "has the pre_tokenizer 'Whitespace', wanted is BertPreTokenizer",
+        ),
         (
             "1_Pooling/config.json",
             {"pooling_mode_max_tokens": True},
