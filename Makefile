@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PRODUCT := $(VENV)/.product
 EVERYTHING := $(VENV)/.everything
-PEERS := .venv-peers/.peers
+PEERS := .venv-peers/.peers$(if $(TORCH),-torch)
 PROMPTFOO := promptfoo@0.120.27
+PEERS_EXTRAS := peers $(if $(TORCH),peers-torch)
 # Where uv is absent, pip puts the pinned one into the environment: it installs in seconds what pip installs in minutes.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
 
@@ -72,12 +73,13 @@ bench bench-quick: export PYTHONDONTWRITEBYTECODE :=
 bench bench-quick: $(EVERYTHING) $(PEERS)
 	$(BIN)/python -m benchmarks $(if $(filter bench-quick,$@),--quick)
 
-# The peers that the benchmarks compare with: the extra `peers`, and promptfoo where npm gets it in 5 minutes. What cannot be installed is
-# said on the page. Copies, not links: the nltk of LlamaIndex refuses files with several names.
+# The peers that the benchmarks compare with: the extra `peers` (with `TORCH=1` also `peers-torch`), and promptfoo where npm gets it in 5
+# minutes. What cannot be installed is said on the page. Copies, not links: the nltk of LlamaIndex refuses files with several names.
+# Without our configuration, which keeps torch out of our own environment.
 $(PEERS): pyproject.toml | $(EVERYTHING)
 	@test -x .venv-peers/bin/python || $(UV) venv --quiet --python $(BIN)/python .venv-peers
-	@$(UV) pip install --quiet --link-mode copy --python .venv-peers/bin/python \
-	  $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"])') \
+	@$(UV) pip install --no-config --quiet --link-mode copy --python .venv-peers/bin/python \
+	  $$($(BIN)/python -c 'import sys, tomllib; all = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*(line for name in sys.argv[1:] for line in all[name]))' $(PEERS_EXTRAS)) \
 	  || echo 'the peers cannot be installed here: what is missing is skipped'
 	@.venv-peers/bin/python -m compileall -q -j 2 .venv-peers/lib >/dev/null || true
 	@$(BIN)/python -m benchmarks.contenders.promptfoo .venv-peers $(PROMPTFOO)

@@ -25,7 +25,7 @@ ALIKE = 0.02
 """How far the first component of the first vector may lie from that of the first round."""
 
 HEAVY = ("sentence-transformers", "llamaindex")
-TORCH = " (it needs torch, of over 500 MB: not among the pinned peers)"
+TORCH = " (it needs torch: `make bench TORCH=1` installs it)"
 LENGTHS = {"mixed": (40, 254), "full": (254, 254), "short": (15, 15)}
 ABOUT = """{count} passages of Python's help topics, cut to 40 to 254 tokens (**mixed**), to 254
 (**full**) and to 15 (**short**), embedded in one call by a warm process on all cores;

@@ -22,7 +22,9 @@ PEERS = (
     "cocoindex",
     "chonkie",
     "fastembed",
+    "llama-index-embeddings-huggingface",
     "sentence-transformers",
+    "torch",
 )
 ASK = """
 import json, sys

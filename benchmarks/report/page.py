@@ -30,7 +30,7 @@ on the machine: compare within a line.
 and rounds, into a temporary folder); `python -m benchmarks NAME` runs one part,
 `python -m benchmarks.report` makes page and plots again from the raw figures. The peers are the
 extra `peers`, in an environment of their own: `.venv-peers`, or the interpreter that
-`LLMOPS_BENCH_PEERS` names.
+`LLMOPS_BENCH_PEERS` names; `make bench TORCH=1` adds those that need torch (some 6 GB).
 """
 QUICK = """**These are figures of a quick run**: fewer documents and rounds than `make bench`
 takes, so with more chance in them.
