@@ -2,6 +2,7 @@
 of it.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -17,7 +18,7 @@ from llmops.tasks.knowledge.outcome import outcome_of
 from llmops.tasks.knowledge.plan import Plan, guard, live_documents
 from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.quarantine import held as held_items
-from llmops.tasks.knowledge.sizes import SizeSum, kind_of
+from llmops.tasks.knowledge.sizes import SizeTally, kind_of
 from llmops.tasks.knowledge.sketches import CorpusVerdicts
 from llmops.tasks.knowledge.start import begin, start, totals
 from llmops.tasks.knowledge.suppressed import admitted, suppressed_hashes
@@ -48,7 +49,7 @@ class Planner:
         self._known: dict[str, Todo] = {}
         self._verdicts = CorpusVerdicts(build)
         self._unchanged = self._tolerated = 0
-        self._sizes: dict[str, SizeSum] = {}
+        self._sizes: defaultdict[str, SizeTally] = defaultdict(SizeTally)
         self._stages = cache(build.fingerprints.of)
 
     @property
@@ -121,8 +122,7 @@ class Planner:
         self._todo(key, name, item.uri, kind, item, content)
 
     def _know_size(self, item: Item, characters: int) -> None:
-        like = kind_of(item.uri)
-        self._sizes[like] = self._sizes.get(like, SizeSum()).with_one(item.size, characters)
+        self._sizes[kind_of(item.uri)].add(item.size, characters)
 
     def _same_stages(self, row: Row[Any]) -> bool:
         if self._build.fresh:
@@ -232,7 +232,7 @@ class Planner:
             renamed={key: self._live[key].uri for key in renamed},
             unchanged=self._unchanged,
             tolerated=self._tolerated,
-            sizes=self._sizes,
+            sizes={kind: tally.sum() for kind, tally in self._sizes.items()},
         )
 
     def _cured(self) -> list[str]:

@@ -1,7 +1,8 @@
 """How many characters files of one kind make: what an estimate learns from."""
 
 import math
-from pathlib import PurePosixPath
+from dataclasses import asdict, dataclass
+from posixpath import splitext
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,14 +21,6 @@ class SizeSum(BaseModel):
     characters: int = 0
     squares: float = 0.0
 
-    def with_one(self, size: int, characters: int) -> "SizeSum":
-        return SizeSum(
-            documents=self.documents + 1,
-            bytes=self.bytes + size,
-            characters=self.characters + characters,
-            squares=self.squares + characters**2 / size,
-        )
-
     def range_of(self, size: int) -> tuple[float, float, float]:
         """Little, likely and much, in characters, of documents with that many bytes in all: the
         ratio estimator with a variance in proportion to size (Cochran, Sampling Techniques, 1977,
@@ -42,6 +35,26 @@ class SizeSum(BaseModel):
         return max(0.0, likely - WIDTH * error), likely, likely + WIDTH * error
 
 
+@dataclass(slots=True)
+class SizeTally:
+    """The sums of `SizeSum`, while documents are still counted."""
+
+    documents: int = 0
+    bytes: int = 0
+    characters: int = 0
+    squares: float = 0.0
+
+    def add(self, size: int, characters: int) -> None:
+        """One document of so many bytes, not 0."""
+        self.documents += 1
+        self.bytes += size
+        self.characters += characters
+        self.squares += characters**2 / size
+
+    def sum(self) -> SizeSum:
+        return SizeSum(**asdict(self))
+
+
 def kind_of(uri: str) -> str:
     """What files of one kind share: the ending of their names, in small letters."""
-    return PurePosixPath(uri.partition("#")[0]).suffix.lower().removeprefix(".")
+    return splitext(uri.partition("#")[0].rstrip("/"))[1].lower().removeprefix(".")
