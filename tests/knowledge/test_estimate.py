@@ -10,7 +10,7 @@ import pytest
 from llmops.tasks.knowledge.build import Todo
 from llmops.tasks.knowledge.estimate import Estimate, estimate
 from llmops.tasks.knowledge.plan import Plan
-from llmops.tasks.knowledge.sizes import SizeSum, kind_of
+from llmops.tasks.knowledge.sizes import SizeSum, SizeTally, kind_of
 from llmops.tasks.knowledge.start import start
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.sources import Item
@@ -35,10 +35,10 @@ def asked(shop: Workshop, *todos: Todo, sizes: Mapping[str, SizeSum] | None = No
 
 
 def seen(ratio: float, documents: int = 20, size: int = 1_000) -> SizeSum:
-    found = SizeSum()
+    found = SizeTally()
     for _ in range(documents):
-        found = found.with_one(size, round(ratio * size))
-    return found
+        found.add(size, round(ratio * size))
+    return found.sum()
 
 
 def test_a_first_build_is_guessed_by_the_kinds_of_files(shop: Workshop) -> None:
@@ -61,10 +61,10 @@ def test_a_base_that_has_seen_the_kind_gives_a_narrow_range(shop: Workshop) -> N
 
 def test_files_that_differ_much_give_a_wide_range(shop: Workshop) -> None:
     shop.build(TEXTS)
-    mixed = SizeSum()
+    mixed = SizeTally()
     for ratio in (0.01, 0.9, 0.02, 0.5, 0.1, 0.7):
-        mixed = mixed.with_one(1_000, round(1_000 * ratio))
-    found = asked(shop, todo("a.html", 5_000), sizes={"html": mixed})
+        mixed.add(1_000, round(1_000 * ratio))
+    found = asked(shop, todo("a.html", 5_000), sizes={"html": mixed.sum()})
     assert found["least_tokens"] < 0.5 * found["likely_tokens"]
     assert found["tokens"] > 1.5 * found["likely_tokens"]
 
