@@ -3,12 +3,16 @@ for.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from threading import RLock
 from types import ModuleType
 
-BUILDING = RLock()
+from pydantic import BaseModel, ConfigDict
+
+BUILDING, DEFERRING = RLock(), RLock()
 STARTED = "_llmops_started"
 
 
@@ -44,6 +48,9 @@ def postponed(package: str) -> None:
     module.__file__, module.__package__ = spec.origin, package
     module.__path__ = list(spec.submodule_search_locations)
     sys.modules.setdefault(package, module)
+    parent, _, name = package.rpartition(".")
+    if parent:  # as an import does
+        vars(sys.modules[parent]).setdefault(name, sys.modules[package])
 
 
 def _spec(package: str) -> ModuleSpec | None:
@@ -51,3 +58,17 @@ def _spec(package: str) -> ModuleSpec | None:
         return find_spec(package)
     except ModuleNotFoundError:  # what it is a part of is not installed
         return None
+
+
+@contextmanager
+def deferred_models() -> Iterator[None]:
+    """Models of pydantic that are made meanwhile get their validators when they are first used,
+    unless they say otherwise; also those of another thread. By one thread at a time.
+    """
+    with DEFERRING:
+        before = BaseModel.model_config
+        BaseModel.model_config = before | ConfigDict(defer_build=True)
+        try:
+            yield
+        finally:
+            BaseModel.model_config = before
