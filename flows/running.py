@@ -15,6 +15,7 @@ from llmops.flows.ahead import flow_of, loads
 from llmops.flows.scheduled import scheduled
 from llmops.flows.server.attending import attended
 from llmops.tasks.errors import Unavailable
+from llmops.tasks.postponed import postpone_fastapi
 from llmops.tasks.progress import stage
 
 HEARTBEATS, WAITS = "_send_heartbeats", "join_on_exit"
@@ -47,6 +48,7 @@ def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str
     flow = flow_of(config)
     calling = import_module("llmops.flows.calling")
     leave_heartbeats()
+    postpone_fastapi()
     from httpx import TransportError
 
     try:

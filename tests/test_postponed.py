@@ -78,3 +78,32 @@ def test_another_thread_waits_until_it_is_built(
         assert began.wait(10)
         second = pool.submit(lambda: slow_package.own)
         assert (first.result(10), second.result(10)) == (2, 2)
+
+
+def test_a_part_of_a_package_that_is_there_is_found_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package(tmp_path, "whole_package", "def __getattr__(name):\n    import whole_package.inner\n")
+    package(tmp_path / "whole_package", "inner", "own = 4\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    postponed("whole_package.inner")
+    import whole_package  # type: ignore[import-not-found]
+
+    assert vars(whole_package)["inner"] is sys.modules["whole_package.inner"]
+    assert whole_package.inner.own == 4
+
+
+def test_a_name_of_a_submodule_is_had_without_building_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import sys\nsys.lent_built += 1\n__version__ = '5'\nfrom .part import held\nother = 6\n"
+    package(tmp_path, "lending_package", text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "lent_built", 0, raising=False)
+    postponed("lending_package", {"held": "part", "other": "gone", "more": "part"})
+    import lending_package  # type: ignore[import-not-found]
+
+    assert (lending_package.held, vars(sys)["lent_built"]) == (1, 0)
+    assert (lending_package.__version__, vars(sys)["lent_built"]) == ("5", 1)
+    assert (lending_package.other, lending_package.held) == (6, 1)
+    assert not hasattr(lending_package, "more")

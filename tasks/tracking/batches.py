@@ -5,6 +5,7 @@ up the experiment and waits for the disk for each of them.
 import contextlib
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
@@ -54,11 +55,21 @@ def _in_one_transaction(
         ours.get_experiment = cache(theirs.get_experiment)
         with _flushed_once(session):
             for info in infos:
-                bound.start_trace(info)
+                bound.start_trace(_with_place(info))
             kept = list(session)  # alive, so that what follows need not read them again
         with _flushed_once(session):
             bound.log_spans(experiment, list(spans))
         del kept
+
+
+def _with_place(info: "TraceInfo") -> "TraceInfo":
+    """With the tag that says where the spans are: MLflow looks for it, trace by trace, when it gets
+    them.
+    """
+    from mlflow.tracing.constant import SpansLocation, TraceTagKey
+
+    place = {TraceTagKey.SPANS_LOCATION: SpansLocation.TRACKING_STORE.value}
+    return replace(info, tags={**info.tags, **place})
 
 
 @contextlib.contextmanager

@@ -17,7 +17,15 @@ from llmops.tasks.tracking.batches import write_together
 from llmops.tasks.tracking.evaluation import experiment_name
 from llmops.tasks.tracking.records import TAG_LENGTH, cut
 from llmops.tasks.tracking.store import opened, sqlite_file, tracking_uri
-from llmops.tasks.tracking.trace_records import EVALUATED, KIND_TAG, TraceRecord, mlflow_spans
+from llmops.tasks.tracking.trace_records import (
+    COST,
+    EVALUATED,
+    KIND_TAG,
+    USAGE,
+    TraceRecord,
+    mlflow_spans,
+    usage_of,
+)
 from llmops.tasks.tracking.traces import PER_CALL, told
 
 if TYPE_CHECKING:
@@ -101,7 +109,7 @@ def write_traces(
             there = {info.trace_id for info in store.batch_get_trace_infos(ids)}
             new = [each for each in part if each.trace.id not in there]
             infos = [_info(each, place, decision) for each in new]
-            spans = [span for each in new for span in mlflow_spans(each.trace)]
+            spans = [span for each in new for span in mlflow_spans(each.trace, tagged=False)]
             write_together(store, place.experiment, infos, spans)
             written += ids
     return written
@@ -293,10 +301,30 @@ def _info(each: EvaluatedTrace, place: EvaluationPlace, decision: str) -> "Trace
         state=TraceState.ERROR if root.error is not None else TraceState.OK,
         request_preview=_preview(root.inputs),
         response_preview=_preview(root.outputs),
-        trace_metadata={TraceMetadataKey.SOURCE_RUN: run} if run else {},
+        trace_metadata={
+            **({TraceMetadataKey.SOURCE_RUN: run} if run else {}),
+            **_used(each.trace),
+        },
         tags={name: cut(value, TAG_LENGTH) for name, value in tags.items()},
         assessments=list(_assessments(each, run)),
     )
+
+
+def _used(trace: TraceRecord) -> dict[str, str]:
+    """Tokens and cost of the whole trace, which MLflow would otherwise sum up and write once more
+    for each.
+    """
+    from mlflow.tracing.constant import TraceMetadataKey
+
+    paid = [span.usage for span in trace.spans if span.usage]
+    if not paid:
+        return {}
+    tokens_in, tokens_out, costs = zip(*paid, strict=True)
+    whole = usage_of((sum(tokens_in), sum(tokens_out), sum(costs)))
+    return {
+        TraceMetadataKey.TOKEN_USAGE: json.dumps(whole[USAGE]),
+        TraceMetadataKey.COST: json.dumps(whole[COST]),
+    }
 
 
 def _preview(value: object) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llmops.tasks.empty_databases import UnusableCopy, copy_kept, keep_empty, newest_revision
 from llmops.tasks.errors import LlmopsError, Unavailable
+from llmops.tasks.postponed import deferred_models, postpone_fastapi
 from llmops.tasks.tracking.place import named_by, own_database, pages, place_of, without_login
 
 if TYPE_CHECKING:
@@ -330,7 +331,8 @@ def _import_mlflow() -> None:
     long as the process lives. It has set the level of its log when it was first imported, maybe by
     one who did not want it quiet; each migration of a new store would be a line.
     """
-    with IMPORTING:
+    postpone_fastapi()
+    with IMPORTING, deferred_models():
         import mlflow.tracing.client
         import mlflow.tracking  # noqa: F401
 

@@ -76,7 +76,10 @@ class TraceRecord(BaseModel):
     ratings: tuple[Rating, ...] = ()
 
 
-def mlflow_spans(trace: TraceRecord) -> "Iterator[Span]":
+def mlflow_spans(trace: TraceRecord, *, tagged: bool = True) -> "Iterator[Span]":
+    """`tagged`: the first one carries the tags of the trace; where the trace is written beside its
+    spans, it has them itself.
+    """
     from mlflow.entities import Span
 
     for span in trace.spans:
@@ -95,30 +98,34 @@ def mlflow_spans(trace: TraceRecord) -> "Iterator[Span]":
                 "events": [],
                 "attributes": {
                     key: json.dumps(value, ensure_ascii=False)
-                    for key, value in _attributes(trace, span).items()
+                    for key, value in _attributes(trace, span, tagged=tagged).items()
                 },
             }
         )
 
 
-def _attributes(trace: TraceRecord, span: SpanRecord) -> dict[str, object]:
+def usage_of(usage: tuple[int, int, float]) -> dict[str, dict[str, float]]:
+    """Tokens and cost in US dollars, under the names of a span's attributes."""
+    tokens_in, tokens_out, cost = usage
+    tokens: dict[str, float] = {
+        "input_tokens": tokens_in,
+        "output_tokens": tokens_out,
+        "total_tokens": tokens_in + tokens_out,
+    }
+    # also where nothing was paid: MLflow would price it by a list of its own
+    return {USAGE: tokens, COST: {"input_cost": 0.0, "output_cost": cost, "total_cost": cost}}
+
+
+def _attributes(trace: TraceRecord, span: SpanRecord, *, tagged: bool) -> dict[str, object]:
     found: dict[str, object] = {REQUEST: trace.id, KIND: span.kind, **span.attributes}
     found |= {} if span.inputs is None else {INPUTS: span.inputs}
     found |= {} if span.outputs is None else {OUTPUTS: span.outputs}
     found |= {MODEL: span.model} if span.model else {}
-    if span.usage:
-        tokens_in, tokens_out, cost = span.usage
-        found[USAGE] = {
-            "input_tokens": tokens_in,
-            "output_tokens": tokens_out,
-            "total_tokens": tokens_in + tokens_out,
-        }
-        # also where nothing was paid: MLflow would price it by a list of its own
-        found[COST] = {"input_cost": 0.0, "output_cost": cost, "total_cost": cost}
+    found |= usage_of(span.usage) if span.usage else {}
     if span.parent is None:
         found |= {"session.id": trace.session} if trace.session else {}
         found |= {"user.id": trace.user} if trace.user else {}
-        tags = {NAME_TAG: trace.name, **trace.tags}
+        tags = {NAME_TAG: trace.name, **trace.tags} if tagged else {}
         found |= {f"{TAG_PREFIX}{key}": cut(value, TAG_LENGTH) for key, value in tags.items()}
     return found
 

@@ -2,6 +2,7 @@
 production's takes them for its own, and that what is erased or deleted leaves them.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,33 @@ def test_a_trace_says_what_an_arm_made_of_a_case(home: Path) -> None:
     assert {row["tags"]["llmops.case"] for row in records(home, record)} == {
         case.id for case in cases.cases
     }
+
+
+@pytest.mark.slow
+def test_traces_are_written_whole_with_their_tokens_and_cost(home: Path) -> None:
+    """None is changed by itself afterwards; one statement marks all of them."""
+    from sqlalchemy import Engine, event
+
+    run, record, parts, cases = evaluated(home)
+    changes: list[str] = []
+
+    def executed(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE trace_info"):
+            changes.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", executed)
+    try:
+        trace(home, record, run, parts, cases, 100)
+    finally:
+        event.remove(Engine, "before_cursor_execute", executed)
+    one = shown(home, record)["c1", "candidate"]
+    root, _, asked = one.data.spans
+    cost = json.loads(one.info.trace_metadata["mlflow.trace.cost"])
+    assert len(changes) <= 1
+    assert one.info.token_usage == asked.get_attribute("mlflow.chat.tokenUsage")
+    assert cost == asked.get_attribute("mlflow.llm.cost")
+    assert one.info.tags["mlflow.traceName"] == root.name
+    assert not [name for name in root.attributes if name.startswith("mlflow.traceTag.")]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from tests.test_imports import HEAVY
 
 pytestmark = pytest.mark.slow
 
-WATCHED = (*HEAVY, "asyncio", "httpx", "ruamel", "rich", "py3langid")
+WATCHED = (*HEAVY, "asyncio", "httpx", "ruamel", "rich", "py3langid", "fastapi.applications")
 SHOWN = {"pydantic", "sqlalchemy", "asyncio", "rich"}
 """Of whatever asks the ledger and shows people what it says; asyncio comes with SQLAlchemy."""
 ARROW = {"numpy", "pyarrow"}

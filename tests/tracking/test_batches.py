@@ -230,3 +230,31 @@ def test_a_store_that_is_no_database_gets_them_one_by_one(place: Place) -> None:
     infos, spans = written_by(place, "f", 2)
     write_together(Remote(), place.experiment, infos, spans)  # type: ignore[arg-type]
     assert calls == ["tr-f", "tr-f", f"4 spans to {place.experiment}"]
+
+
+def test_no_trace_is_looked_up_by_itself(place: Place) -> None:
+    counts = []
+    for letter, count in (("7", 3), ("8", 30)):
+        infos, spans = written_by(place, letter, count)
+        with asked_for(place) as questions:
+            write_together(place.store, place.experiment, infos, spans)
+        counts.append(len(questions))
+    assert counts[0] == counts[1]
+
+
+@contextlib.contextmanager
+def asked_for(place: Place) -> Iterator[list[str]]:
+    """The statements that read."""
+    from sqlalchemy import event
+
+    engine, read = place.store.engine, []  # type: ignore[attr-defined]
+
+    def executed(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            read.append(statement)
+
+    event.listen(engine, "before_cursor_execute", executed)
+    try:
+        yield read
+    finally:
+        event.remove(engine, "before_cursor_execute", executed)

@@ -32,7 +32,7 @@ from llmops.tasks.plugins.stores.lancedb.calls import (
     tags_of,
     without,
 )
-from llmops.tasks.plugins.stores.lancedb.library import postpone_client
+from llmops.tasks.plugins.stores.lancedb.library import import_lancedb
 from llmops.tasks.plugins.stores.lancedb.memory import memory_allowed
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
 from llmops.tasks.schemas import Vectors
@@ -237,15 +237,14 @@ class LanceDBStore(Store):
         return home / "lancedb" if self.uri is None else None
 
     def load(self) -> None:
-        postpone_client()
-        import lancedb  # noqa: F401
+        import_lancedb()
 
     def drop(self, name: str, home: Path) -> None:
         with guarded(f"the LanceDB table {name!r}"):
             self._connect(home).drop_table(name, ignore_missing=True)  # type: ignore[call-arg]
 
     def _connect(self, home: Path) -> "DBConnection":
-        postpone_client()
+        import_lancedb()
         import lancedb
 
         with guarded("LanceDB"):
