@@ -12,6 +12,7 @@ import importlib.machinery
 import json
 import logging
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -20,9 +21,9 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 
+from llmops.tasks.plugins import registered
 from llmops.tasks.tracking.store import QUIET
 
 LOADS = sys.platform == "linux"
@@ -44,8 +45,15 @@ LIBRARIES = (
     "scipy.stats",
     "typer",
 )
-# Packages of ours that do not know Prefect: all but tasks/*.py and the flows.
-ROOMS = ("knowledge", "evaluation", "decisions", "maintenance", "retrieval", "tracking")
+# Packages of ours whose modules do not know Prefect: tasks/*.py and the flows do.
+PACKAGES = (
+    *("knowledge", "evaluation", "decisions", "maintenance", "retrieval", "tracking"),
+    *("plugins.cleaners", "plugins.parsers", "plugins.scorers"),
+)
+PLUGINS = (
+    *("chunkers.markdown", "chunkers.sentence", "embedders.hash", "llms.extractive"),
+    *("sources.files", "sources.jsonl", "stores.lancedb", "stores.lancedb.reader"),
+)
 PREFECT = ("prefect.main", "prefect.artifacts", "prefect.flow_engine", "prefect.task_engine")
 THREADS = {"MainThread", "LanceDBBackgroundEventLoop"}
 
@@ -83,6 +91,12 @@ class Hidden(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.modules["prefect.logging.configuration"].setup_logging(incremental=False)
 
 
+def public_modules(package: str) -> list[str]:
+    paths = importlib.import_module(package).__path__
+    names = [module.name for module in pkgutil.iter_modules(paths)]
+    return [f"{package}.{name}" for name in names if not name.startswith("_")]
+
+
 def load() -> None:
     """Import what is slow to import. Fails where that leaves threads that a fork would lose."""
     os.environ |= QUIET  # MLflow's loggers are set up as it is imported
@@ -90,10 +104,13 @@ def load() -> None:
         importlib.import_module(name)
     for name in QUIET:
         del os.environ[name]
-    for room in ROOMS:
-        package = importlib.import_module(f"llmops.tasks.{room}")
-        for file in sorted(Path(str(package.__file__)).parent.glob("[a-z]*.py")):
-            importlib.import_module(f"{package.__name__}.{file.stem}")
+    for package in ("configs", "flows.commands", *(f"tasks.{name}" for name in PACKAGES)):
+        for name in public_modules(f"llmops.{package}"):
+            importlib.import_module(name)
+    for name in PLUGINS:
+        importlib.import_module(f"llmops.tasks.plugins.{name}")
+    assert "prefect" not in sys.modules
+    assert not registered.cache_info().currsize, "plugins of the environment that a process gets"
     Hidden()
     threads = {thread.name for thread in threading.enumerate()}
     assert threads <= THREADS, threads

@@ -164,7 +164,7 @@ def test_our_own_hardest_cells_are_clean(tmp_path: Path, prefect_database: Path)
         *(cell for cell in KILLED if cell.point in ("embed", "store write", "state write")),
         *(Cell(kind) for kind in scenarios),
     ]
-    found = measured(tmp_path, "ours", cells)
+    found = measured(tmp_path, "tests.benchmarks.thrifty", cells)
     assert found == dict.fromkeys(found, CLEAN)
     assert len(found) == 1 + len(cells)
 
