@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from llmops.tasks.plugins.chunkers import Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Pieces, room_beside, shortened, strengths
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
-from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
+from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure, token_count
 from llmops.tasks.plugins.chunkers._cutting.strength import Strengths
 from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
 
@@ -74,9 +74,7 @@ class ParentChildChunker(MarkdownChunker):
             yield Span(
                 start=start,
                 end=end,
-                tokens=min(
-                    len(pieces.tokenizer.token_offsets(search)), pieces.tokenizer.max_tokens
-                ),
+                tokens=min(token_count(search, pieces.tokenizer), pieces.tokenizer.max_tokens),
                 headings=paths.at(start),
                 page=measured.page(start),
                 search=search,

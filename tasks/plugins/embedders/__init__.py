@@ -94,7 +94,7 @@ class Embedder(Plugin, ABC):
 
     def count(self, text: str) -> int:
         """The length of a text in tokens."""
-        return len(self.token_offsets(text))
+        return len(self.token_starts(text))
 
 
 def normalised(vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Vectors:

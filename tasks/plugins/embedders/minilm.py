@@ -20,7 +20,8 @@ from llmops.tasks.plugins.embedders._bert import MINILM, emit, mapped
 from llmops.tasks.plugins.embedders._int8 import INT8, TEXTS, Precision, load_int8, require
 from llmops.tasks.plugins.embedders._session import LoadedModel, load
 from llmops.tasks.plugins.embedders._wordpiece import encode, load_tokenizer, offsets
-from llmops.tasks.schemas import Vectors
+from llmops.tasks.plugins.embedders._words import words_of
+from llmops.tasks.schemas import Starts, Vectors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -91,6 +92,10 @@ class MiniLMEmbedder(Embedder):
         model sees.
         """
         return offsets(_tokenizer(self.weights), text)
+
+    def token_starts(self, text: str) -> Starts:
+        """As the base class says; words that came before are looked up."""
+        return words_of(_tokenizer(self.weights)).starts(text)
 
 
 def minilm_fingerprint(precision: Precision) -> str:

@@ -19,6 +19,7 @@ from llmops.tasks.plugins.embedders._families import BERT, as_bert
 from llmops.tasks.plugins.embedders._int8 import INT8, TEXTS, Precision, load_int8, require
 from llmops.tasks.plugins.embedders._session import LoadedModel, load
 from llmops.tasks.plugins.embedders._wordpiece import encode, load_tokenizer, offsets
+from llmops.tasks.plugins.embedders._words import words_of
 from llmops.tasks.plugins.embedders.minilm import (
     SHA256,
     WEIGHTS,
@@ -26,7 +27,7 @@ from llmops.tasks.plugins.embedders.minilm import (
     minilm_fingerprint,
     weights_folder,
 )
-from llmops.tasks.schemas import Vectors
+from llmops.tasks.schemas import Starts, Vectors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -139,9 +140,16 @@ class OnnxEmbedder(Embedder):
         """The model's tokens of the whole text; of WordPiece, a word of over 100 characters has the
         pieces that the model sees.
         """
+        return offsets(self._tokenizer, text)
+
+    def token_starts(self, text: str) -> Starts:
+        """As the base class says; words that came before are looked up."""
+        return words_of(self._tokenizer).starts(text)
+
+    @property
+    def _tokenizer(self) -> "Tokenizer":
         with LOADING:
-            tokenizer, _ = _tokenizer(self._facts)
-        return offsets(tokenizer, text)
+            return _tokenizer(self._facts)[0]
 
     @property
     def _facts(self) -> ModelFacts:

@@ -70,6 +70,7 @@ def test_tokens_of_a_long_text_are_those_of_the_whole(tmp_path: Path, family: st
     tokenizer = load_tokenizer((folder / "tokenizer.json").read_bytes())
     whole = tokenizer.encode(text, add_special_tokens=False)
     places = onnx(folder).token_offsets(text)
+    assert onnx(folder).token_starts(text).tolist() == [start for start, _ in places]
     assert len(places) == len(whole.ids)
     assert [end for _, end in places] == [end for _, end in whole.offsets]
     assert [start for start, _ in places] == sorted(start for start, _ in places)

@@ -6,15 +6,22 @@ import re
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from llmops.tasks.plugins.chunkers import Chunker, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
-from llmops.tasks.plugins.chunkers._cutting.measured import Measured, Paths, measure, outline
+from llmops.tasks.plugins.chunkers._cutting.measured import (
+    Measured,
+    Paths,
+    measure,
+    outline,
+    token_count,
+)
 from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind, Strengths
 from llmops.tasks.texts.characters import Array
 
@@ -78,8 +85,7 @@ def strengths(kinds: Array, measured: Measured) -> Strengths:
     return Strengths(kinds, measured.borders.hashes, np.arange(len(kinds)))
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     start: int
     end: int
     size: int
@@ -98,6 +104,16 @@ class Pieces:
     size: int
     overlap: int
 
+    @cached_property
+    def _spots(self) -> list[int]:
+        spots: list[int] = self.measured.places.tolist()
+        return spots
+
+    @cached_property
+    def _kinds(self) -> list[int]:
+        kinds: list[int] = self.kinds.tolist()
+        return kinds
+
     def between(self, cuts: Sequence[int]) -> Iterator[Piece]:
         """The pieces between ascending borders; the first has no overlap."""
         for before, (first, last) in zip([cuts[0], *cuts], pairwise(cuts), strict=False):
@@ -106,7 +122,7 @@ class Pieces:
     def _seen(self, piece: Piece) -> Piece:
         """Of what the embedder does not read it takes as many tokens as it can."""
         most = self.tokenizer.max_tokens if piece.size < piece.tokens else piece.tokens
-        return replace(piece, tokens=most) if most < piece.tokens else piece
+        return piece._replace(tokens=most) if most < piece.tokens else piece
 
     def _pieces(self, before: int, first: int, last: int) -> Iterator[Piece]:
         lead = self._lead(before, first)
@@ -135,7 +151,7 @@ class Pieces:
         size, tokens = self.measured.size(first, last), self.measured.tokens(first, last)
         if self._at_space(first) and self._at_space(last):
             return Piece(start, end, size, tokens)
-        counted = len(self.tokenizer.token_offsets(self.measured.text[start:end]))
+        counted = token_count(self.measured.text[start:end], self.tokenizer)
         return Piece(start, end, size + counted - tokens, counted)
 
     def _at_space(self, border: int) -> bool:
@@ -148,21 +164,20 @@ class Pieces:
         """Where the overlap of a chunk begins: at a sentence or clause that fills 70 % of it, else
         at a word.
         """
-        places, kinds = self.measured.places, self.kinds
+        kinds, spots = self._kinds, self._spots
         if not self.overlap or kinds[first] == BorderKind.SECTION:
             return first
-        inner, end = before + 1, int(places[first])  # never the whole chunk before
-        window = (end - self.overlap, end - round(self.overlap * 0.7))
-        least, most = (inner + int(places[inner:first].searchsorted(spot)) for spot in window)
-        near = kinds[least:first].tolist()
+        inner, end = before + 1, spots[first]  # never the whole chunk before
+        least = bisect_left(spots, end - self.overlap, inner, first)
+        most = bisect_left(spots, end - round(self.overlap * 0.7), inner, first)
         for kind, last in (
-            (BorderKind.SENTENCE, most - least),
-            (BorderKind.CLAUSE, most - least),
-            (BorderKind.WORD, len(near)),
+            (BorderKind.SENTENCE, most),
+            (BorderKind.CLAUSE, most),
+            (BorderKind.WORD, first),
         ):
-            good = [number for number, other in enumerate(near[:last]) if other >= kind]
-            if good:
-                return least + good[0]
+            for border in range(least, last):
+                if kinds[border] >= kind:
+                    return border
         return first
 
 

@@ -15,8 +15,11 @@ from llmops.tasks.texts.characters import Array, codes_of
 from llmops.tasks.texts.sentences import ENGLISH, abbreviation
 
 ABBREVIATION = abbreviation("[a-z]", ENGLISH, "etc|resp|incl")
+BEGIN = re.compile(r"[\s(\[\"']")
 LONGEST, DIGITS = 7, 3
-"""Letters and digits in a row that no abbreviation has; the digits that an item's number has."""
+"""What stands before an abbreviation; characters in a row that none has; the digits that an item's
+number has.
+"""
 BULLET = re.compile(r"(?:[-*+•‣·–|]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 
 
@@ -26,13 +29,15 @@ class Borders:
     the last such.
 
     `starts`: offset of the character after the border; `stops`: offset after the last character
-    before it, so that white space lies between; `kinds`: Kind; `hashes`: of the words before it.
+    before it, so that white space lies between; `kinds`: Kind; `hashes`: of the words before it;
+    `places`: how many tokens begin before it, and as one more entry, in the whole text.
     """
 
     starts: Array
     stops: Array
     kinds: Array
     hashes: WordHashes
+    places: Array
     end: int
 
 
@@ -45,13 +50,21 @@ def borders(text: str, tokens: Array, longest: int) -> Borders:
     codes = codes_of(text)
     traits = traits_of(codes)
     filled = traits & Trait.SPACE == 0
-    starts = _starts(traits, filled)
-    starts = _with_inner(starts, traits, tokens, longest)
+    begun = begun_before(tokens, len(text))
+    starts = _with_inner(_starts(traits, filled), traits, begun, longest)
+    places = np.append(begun[starts], len(tokens))
     if not len(starts):
-        return Borders(starts, starts, starts, WordHashes(codes, traits, starts, starts), 0)
+        return Borders(starts, starts, starts, WordHashes(codes, traits, starts, starts), places, 0)
     stops, end = _stops(starts, filled)
     kinds = _kinds(text, traits, starts, stops)
-    return Borders(starts, stops, kinds, WordHashes(codes, traits, stops, kinds), end)
+    return Borders(starts, stops, kinds, WordHashes(codes, traits, stops, kinds), places, end)
+
+
+def begun_before(tokens: Array, length: int) -> Array:
+    """For each character, and the end of the text, how many tokens begin before it."""
+    begun = np.zeros(length + 1, np.int64)
+    np.cumsum(np.bincount(tokens, minlength=length)[:length], out=begun[1:])
+    return begun
 
 
 def _starts(traits: Array, filled: Array) -> Array:
@@ -78,12 +91,12 @@ def _stops(starts: Array, filled: Array) -> tuple[Array, int]:
     return stops, int(ends[-1]) if len(ends) > len(apart) else len(filled)
 
 
-def _with_inner(starts: Array, traits: Array, tokens: Array, longest: int) -> Array:
+def _with_inner(starts: Array, traits: Array, begun: Array, longest: int) -> Array:
     """Borders, and those inside of words that have too many tokens to be kept whole."""
     if not len(starts):
         return starts
     ends = np.append(starts, len(traits))
-    long = np.flatnonzero(np.diff(np.searchsorted(tokens, ends)) > longest).tolist()
+    long = np.flatnonzero(np.diff(begun[ends]) > longest).tolist()
     if not long:
         return starts
     inside = np.concatenate([np.arange(ends[word] + 1, ends[word + 1]) for word in long])
@@ -115,12 +128,11 @@ def _kinds(text: str, traits: Array, starts: Array, stops: Array) -> Array:
         BorderKind.CLAUSE
     )
     kinds[(ended & Trait.ENDER != 0) & apart & ~lower] = BorderKind.SENTENCE
-    for border in np.flatnonzero(kinds == BorderKind.SENTENCE).tolist():
-        if _abbreviated(text, int(final[border])):
-            kinds[border] = BorderKind.WORD
-    for border in np.flatnonzero(newlines == 1).tolist():
-        if BULLET.match(text, starts[border]):
-            kinds[border] = BorderKind.SENTENCE
+    closed = np.flatnonzero(kinds == BorderKind.SENTENCE)
+    kinds[closed[[_abbreviated(text, stop) for stop in final[closed].tolist()]]] = BorderKind.WORD
+    lined = np.flatnonzero(newlines == 1)
+    items = [BULLET.match(text, start) is not None for start in starts[lined].tolist()]
+    kinds[lined[items]] = BorderKind.SENTENCE
     kinds[newlines > 1] = BorderKind.PARAGRAPH
     return kinds
 
@@ -129,7 +141,9 @@ def _abbreviated(text: str, stop: int) -> bool:
     """Whether a character is a full stop that ends no sentence. Most end a word or a number that
     is too long for an abbreviation, and need no pattern.
     """
-    if text[stop] != "." or (stop >= LONGEST and text[stop - LONGEST : stop].isalnum()):
+    if text[stop] != "." or (stop and not text[stop - 1].isalnum()):
+        return False
+    if stop >= LONGEST and not BEGIN.search(text, stop - LONGEST, stop):
         return False
     if stop > DIGITS and text[stop - 1].isdecimal() and text[stop - DIGITS - 1 : stop].isalnum():
         return False

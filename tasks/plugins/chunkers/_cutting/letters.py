@@ -4,13 +4,14 @@ An English tokenizer makes about one token of each Persian, Japanese or Korean l
 200 tokens would hold a quarter of the text that it holds in English.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from llmops.tasks.plugins.chunkers import Tokenizer
 from llmops.tasks.plugins.chunkers._cutting.traits import Trait, traits_of
-from llmops.tasks.texts.characters import Array, codes_of
+from llmops.tasks.texts.characters import Array, CharacterTable, codes_of
 from llmops.tasks.texts.language import SCRIPT_LANGUAGES, script_of
 
 LETTERS = {"CJK": 1.4, "HANGUL": 2.0, "HIRAGANA": 2.9, "KATAKANA": 2.9}
@@ -22,6 +23,9 @@ article of the Universal Declaration of Human Rights."""
 
 PARTS = 1000
 """A letter is so many thousandths of a unit: whole numbers, so that sums have no rounding."""
+
+UNREAD = 1 << 14
+"""Beside the parts of a letter, which are fewer."""
 
 LEAST, MOST = 0.1, 0.8
 """Tokens per letter of a tokenizer that knows a script. More: it goes letter by letter (MiniLM has
@@ -48,9 +52,11 @@ def sizes(text: str, tokens: Array, tokenizer: Tokenizer) -> Sizes:
     if text.isascii() or not tokenizer.languages:
         return as_they_are
     codes = codes_of(text)
-    unread, others = _weights(codes, tokenizer.languages)
-    if not unread.any():
+    weights = _weights(tokenizer.languages).of(codes)
+    if weights.max() < UNREAD:
         return as_they_are
+    parts, read = (weights % UNREAD).astype(np.int64), weights < UNREAD
+    unread, others = np.where(read, 0, parts), np.where(read, parts, 0)
     ends = codes == ord("\n")
     line = np.cumsum(ends) - ends
     strange = np.bincount(line, unread) >= np.maximum(np.bincount(line, others), 1)
@@ -72,19 +78,19 @@ def size_of(text: str, tokenizer: Tokenizer) -> list[int]:
     return starts
 
 
-def _weights(codes: Array, languages: frozenset[str]) -> tuple[Array, Array]:
-    """Of each character the parts of a unit that it has: as a letter that is not read, and as
-    another letter.
-    """
-    present = np.flatnonzero(np.bincount(codes))
-    table = np.zeros((2, int(codes.max()) + 1), np.int64)
-    for code in present.tolist():
+@lru_cache(8)
+def _weights(languages: frozenset[str]) -> CharacterTable:
+    """For each letter the parts of a unit that it has, and UNREAD more where it is not read."""
+
+    def weight(code: int) -> int:
         letter = chr(code)
-        if letter.isalpha():
-            script = script_of(letter)
-            read = bool(SCRIPT_LANGUAGES.get(script, languages) & languages)
-            table[int(read), code] = round(PARTS / LETTERS.get(script, ALPHABET))
-    return table[0][codes], table[1][codes]
+        if not letter.isalpha():
+            return 0
+        script = script_of(letter)
+        read = bool(SCRIPT_LANGUAGES.get(script, languages) & languages)
+        return round(PARTS / LETTERS.get(script, ALPHABET)) + (0 if read else UNREAD)
+
+    return CharacterTable(weight)
 
 
 def _units(parts: Array, ends: Array, kept: Array) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmops.tasks.plugins.chunkers import Tokenizer
-from llmops.tasks.plugins.chunkers._cutting.borders import Borders, borders
+from llmops.tasks.plugins.chunkers._cutting.borders import Borders, begun_before, borders
 from llmops.tasks.plugins.chunkers._cutting.letters import sizes
 from llmops.tasks.texts.characters import Array
 
@@ -145,8 +145,9 @@ def measure(text: str, markup: str, tokenizer: Tokenizer, longest: int) -> Measu
     tokens = token_starts(text, tokenizer)
     units, lines = sizes(text, tokens, tokenizer)
     bounds = borders(text, units, longest)
-    places = _places(units, bounds)
-    counts = places if units is tokens else _places(tokens, bounds)
+    counts = places = bounds.places
+    if units is not tokens:
+        counts = np.append(begun_before(tokens, len(text))[bounds.starts], len(tokens))
     turns = np.searchsorted(bounds.starts, lines)
     pages = tuple(match.start() for match in re.finditer("\f", text)) if "\f" in text else ()
     return Measured(
@@ -154,10 +155,6 @@ def measure(text: str, markup: str, tokenizer: Tokenizer, longest: int) -> Measu
         outline(text) if markup == "markdown" else Outline(),
         pages,
     )
-
-
-def _places(starts: Array, bounds: Borders) -> Array:
-    return np.append(np.searchsorted(starts, bounds.starts), len(starts))
 
 
 def token_starts(text: str, tokenizer: Tokenizer) -> Array:
@@ -168,12 +165,17 @@ def token_starts(text: str, tokenizer: Tokenizer) -> Array:
     while first < len(text):
         end = LINE_END.search(text, first + BLOCK)
         last = end.end() if end else len(text)
-        starts.append(_block_starts(text[first:last], tokenizer) + first)
+        starts.append(_starts(text[first:last], tokenizer) + first)
         first = last
     return np.concatenate(starts)
 
 
-def _block_starts(text: str, tokenizer: Tokenizer) -> Array:
+def token_count(text: str, tokenizer: Tokenizer) -> int:
+    """The length of a short text in tokens."""
+    return len(_starts(text, tokenizer))
+
+
+def _starts(text: str, tokenizer: Tokenizer) -> Array:
     quick: Callable[[str], Array] | None = getattr(tokenizer, "token_starts", None)
     if quick is not None:
         return quick(text)

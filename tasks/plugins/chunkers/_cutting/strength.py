@@ -14,7 +14,6 @@ from llmops.tasks.texts.hashing import mixed
 
 HASH_CHARACTERS = 6
 MULTIPLIER = 0x9E3779B97F4A7C15
-BACK = np.arange(HASH_CHARACTERS, dtype=np.int32)
 POWERS = np.array([MULTIPLIER ** (n + 1) % 2**64 for n in range(HASH_CHARACTERS)][::-1], np.uint64)
 NEAR, FAR, FOUR, WIDE = (
     np.uint64(mask) for mask in (0xFFFFFFF000000000, 0xFF0000000, 0xFFE0000, 0x1FFFF)
@@ -49,33 +48,54 @@ class WordHashes:
 
     def near(self, borders: Array) -> Array:
         """The first 28 bits for some borders."""
-        near: Array = self._word(borders)[0] & NEAR
+        near: Array = self._hashed(self._word_ends(borders)) & NEAR
         return near
 
     @cached_property
+    def far(self) -> Array:
+        """The next 8, for all."""
+        before = np.maximum(self._first(self._word_ends(self._every)) - 1, 0)
+        far: Array = self._hashed(self._last[before]) & FAR
+        return far
+
+    @cached_property
     def whole(self) -> Array:
-        """All bits, for all borders."""
-        near, first = self._word(np.arange(len(self._ends)))
-        far, _ = self._hashed(self._last[np.maximum(first - 1, 0)])
-        four, wide = _wide(self._hashed(self._last[self._ends])[0])
-        bits: Array = near & NEAR | far & FAR | four & FOUR | wide & WIDE
+        """All bits, for all."""
+        bits: Array = self.near(self._every) | self.far | self.wide
         return bits
 
-    def _word(self, borders: Array) -> tuple[Array, Array]:
+    @cached_property
+    def wide(self) -> Array:
+        """The last 28, for all."""
+        four, wide = _wide(self._hashed(self._last[self._ends]))
+        bits: Array = four & FOUR | wide & WIDE
+        return bits
+
+    def _word_ends(self, borders: Array) -> Array:
         ends = self._ends[borders]
         paragraphs = self._kinds[borders] >= BorderKind.PARAGRAPH
         if paragraphs.any():
             ends = np.where(paragraphs, self._closed[ends], ends)
-        return self._hashed(self._last[ends])
+        last: Array = self._last[ends]
+        return last
 
-    def _hashed(self, ends: Array) -> tuple[Array, Array]:
-        """The hash of at most HASH_CHARACTERS that end at `ends` (-1: none), and where these words
-        begin.
-        """
-        first = np.maximum(self._before[np.maximum(ends, 0)] + 1, ends - HASH_CHARACTERS + 1)
-        places = ends - BACK[:, None]
-        codes = self._codes[np.maximum(places, 0)] * ((places >= first) & (ends >= 0))
-        return mixed((codes * POWERS[:, None]).sum(0)), first
+    def _hashed(self, ends: Array) -> Array:
+        """The hash of at most HASH_CHARACTERS of a word that end at `ends` (-1: none)."""
+        first = np.where(ends < 0, 0, self._first(ends))
+        sums = np.zeros(len(ends), np.uint64)
+        for back, power in enumerate(POWERS):
+            places = ends - np.int32(back)
+            sums += self._codes.take(places, mode="clip") * power * (places >= first)
+        return mixed(sums)
+
+    def _first(self, ends: Array) -> Array:
+        """Where these characters begin."""
+        first: Array = np.maximum(self._before[np.maximum(ends, 0)] + 1, ends - HASH_CHARACTERS + 1)
+        return first
+
+    @property
+    def _every(self) -> Array:
+        return np.arange(len(self._ends))
 
     @cached_property
     def _lettered(self) -> Array:
@@ -137,14 +157,20 @@ class Strengths:
         in everything.
         """
         values = self._values[low:high]
-        best: Array = (values == values.max()).nonzero()[0]
+        best: Array = (values == np.maximum.reduce(values)).nonzero()[0]
         if len(best) > 1 and not values[best[0]] & KNOWN:
             self._hash(values[best[0]])
             best = (values == values.max()).nonzero()[0]
         best += low
         if len(best) > 1:
-            bits = self._hashes.whole[self._borders[best]] >> np.uint64(3)
-            best = best[bits == bits.max()]
+            best = self._best(best, self._hashes.far)
+        if len(best) > 1:
+            best = self._best(best, self._hashes.wide >> np.uint64(3))
+        return best
+
+    def _best(self, places: Array, bits: Array) -> Array:
+        bits = bits[self._borders[places]]
+        best: Array = places[bits == bits.max()]
         return best
 
     def _hash(self, kind: np.uint64) -> None:
