@@ -69,7 +69,7 @@ class LlmopsPipelines(Adapter):
 
     title = "llmops-pipelines"
     packages = ("llmops-pipelines", "lancedb", "prefect", "mlflow")
-    loads = (
+    loads: tuple[str, ...] = (
         "great_expectations.expectations.core",
         "lancedb",
         "matplotlib.figure",
