@@ -32,6 +32,7 @@ PARTS = {
     *("llama-index-llms-openai", "llama-index-llms-openai-like"),
     *("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-semantic-conventions"),
     "opentelemetry-exporter-prometheus",
+    "overrides",  # LanceDB's, looked at where it is
 }  # of what is declared as a whole, or beside it in one namespace
 LOADERS = ("import_module", "find_spec")
 
