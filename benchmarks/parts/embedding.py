@@ -36,7 +36,7 @@ weights as an ONNX model with fused attention, in its default batches."""
 
 
 def measure(*, quick: bool) -> Part:
-    count, rounds = (24, 2) if quick else (100, 5)
+    count, rounds = (24, 2) if quick else (60, 5)
     skipped, pace = dict[str, str](), dict[tuple[str, str], list[float]]()
     first: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
