@@ -145,8 +145,8 @@ def ours(rows: int, store: Path) -> dict[str, Any]:
 
 
 def theirs(rows: int, store: Path, patience: float = LONGEST) -> dict[str, Any]:
-    """`mlflow.genai.evaluate` on a copy of a prepared store; one that has not ended after so many
-    seconds is ended, and what is in its store is counted.
+    """`mlflow.genai.evaluate` on a copy of a prepared store; one that has not `finished` after so
+    many seconds is ended, and what is in its store is counted.
     """
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(store, name, dirs_exist_ok=True)
@@ -164,6 +164,7 @@ def theirs(rows: int, store: Path, patience: float = LONGEST) -> dict[str, Any]:
             "whole": whole,
             "whole_cpu": used,
             "stored": found["scored"],
+            "finished": found["cpu"] is not None,
         }
 
 

@@ -23,6 +23,7 @@ def install(folder: Path, package: str, npm: str = "npm", seconds: float = SECON
     order = [found, "install", *QUIET, "--prefix", str(folder), package]
     process = subprocess.Popen(
         order,
+        env=own_headers(found) | os.environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -37,6 +38,15 @@ def install(folder: Path, package: str, npm: str = "npm", seconds: float = SECON
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     return f"npm could not install {package}: it ended with {code}" if code else ""
+
+
+def own_headers(npm: str) -> dict[str, str]:
+    """The headers of the installed Node.js, where they lie beside it: node-gyp, which compiles
+    SQLite, otherwise downloads them from a host that not every network lets through.
+    """
+    place = Path(npm).parent.parent
+    there = (place / "include" / "node" / "node.h").exists()
+    return {"npm_config_nodedir": str(place)} if there else {}
 
 
 def why_absent(folder: Path) -> str:

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from benchmarks.contenders.promptfoo import why_absent
@@ -33,7 +34,15 @@ compares it with what is expected. Whole commands, imports included.
 - **promptfoo eval** answers once, with a provider and an assertion in JavaScript, `--no-cache`,
   its state in a folder of its own.
 
-Results found in the store afterwards: {stored}."""
+Results found in the store afterwards: {stored}.{stalled}"""
+STALLED = """
+
+{name} had not ended after {patience} s in {times} of {rounds} rounds, and was ended: its figures
+are those of the other rounds."""
+PATIENCE = 120
+"""Seconds, some five times what a peer takes: `mlflow.genai.evaluate` has been seen to stand still
+for good, its threads waiting for connections to its store.
+"""
 PROVIDER = """module.exports = class {
   id() { return "echo-last-word"; }
   async callApi(prompt) { return { output: prompt.split(" ").pop() }; }
@@ -77,16 +86,15 @@ def promptfoo(rows: int, store: Path) -> dict[str, float]:
 
 RUNS: Mapping[str, Callable[[int, Path], Mapping[str, float]]] = {
     OURS: ours,
-    MLFLOW: theirs,
+    MLFLOW: partial(theirs, patience=PATIENCE),
     PROMPTFOO: promptfoo,
 }
+Told = Mapping[str, float]
 
 
-def measured_rounds(
-    rows: int, rounds: int, skipped: dict[str, str]
-) -> dict[str, list[Mapping[str, float]]]:
+def measured_rounds(rows: int, rounds: int, skipped: dict[str, str]) -> dict[str, list[Told]]:
     """What each system told of each round; `skipped` gets those that are not here."""
-    found: dict[str, list[Mapping[str, float]]] = {}
+    found: dict[str, list[Told]] = {}
     with prepared() as store:
         for number in range(rounds):
             for name in turned([each for each in RUNS if each not in skipped], number):
@@ -102,10 +110,28 @@ def measured_rounds(
     return found
 
 
+def without_stalled(found: dict[str, list[Told]], skipped: dict[str, str]) -> str:
+    """Takes out the rounds that had to be ended, and says so; a system without any other round is
+    `skipped`.
+    """
+    said = ""
+    for name, rounds in list(found.items()):
+        finished = [told for told in rounds if told.get("finished", True)]
+        if not finished:
+            skipped[name] = f"it had not ended after {PATIENCE} s, in any of {len(rounds)} rounds"
+            del found[name]
+        elif len(finished) < len(rounds):
+            times = len(rounds) - len(finished)
+            said += STALLED.format(name=name, patience=PATIENCE, times=times, rounds=len(rounds))
+            found[name] = finished
+    return said
+
+
 def measure(*, quick: bool) -> Part:
     rows, rounds = (50, 1) if quick else (300, 3)
     skipped: dict[str, str] = {}
     found = measured_rounds(rows, rounds, skipped)
+    stalled = without_stalled(found, skipped)
     there = [name for name in RUNS if name in found]
     stored = ", ".join(
         f"{found[name][-1]['stored']:g} of {found[name][-1]['results']:g} {name}" for name in there
@@ -113,7 +139,7 @@ def measure(*, quick: bool) -> Part:
     return Part(
         name="evaluation",
         title="Evaluation",
-        about=ABOUT.format(rows=rows, stored=stored),
+        about=ABOUT.format(rows=rows, stored=stored, stalled=stalled),
         command="python -m benchmarks evaluation",
         records=[
             Record(measure_name, name, unit, [float(told[field]) for told in found[name]])

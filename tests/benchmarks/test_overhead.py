@@ -10,6 +10,7 @@ import pytest
 from benchmarks.echo import Echo, last_word
 from benchmarks.genai import questions
 from benchmarks.overhead import busy_processes, ours, prepared, ratio, theirs
+from benchmarks.parts.evaluation import Told, without_stalled
 from llmops.tasks.calls.prices import cost_of, shipped_price
 from llmops.tasks.plugins.llms import Message
 from tests.llm_asked import complete
@@ -62,7 +63,21 @@ def test_mlflow_answers_every_row_and_what_is_in_its_store_is_counted() -> None:
 def test_one_that_does_not_end_is_ended_and_what_it_has_stored_is_counted() -> None:
     with prepared() as store:
         found = theirs(5, store, patience=0.2)
-    assert (found["results"], found["stored"], found["inside_cpu"]) == (5, 0, None)
+    assert (found["results"], found["stored"], found["finished"]) == (5, 0, False)
+
+
+def test_rounds_that_had_to_be_ended_are_no_figures_and_the_page_says_so() -> None:
+    good, ended = {"whole": 20.0, "finished": True}, {"whole": 120.0, "finished": False}
+    found: dict[str, list[Told]] = {
+        "ours": [{"whole": 4.0}],
+        "slow": [good, ended],
+        "dead": [ended, ended],
+    }
+    skipped: dict[str, str] = {}
+    said = without_stalled(found, skipped)
+    assert found == {"ours": [{"whole": 4.0}], "slow": [good]}
+    assert skipped == {"dead": "it had not ended after 120 s, in any of 2 rounds"}
+    assert "slow had not ended after 120 s in 1 of 2 rounds" in said
 
 
 @pytest.mark.slow

@@ -31,6 +31,17 @@ def test_one_that_fails_says_so_and_one_that_does_not_says_nothing(tmp_path: Pat
     assert promptfoo.install(tmp_path, "x", "no-such-npm") == "there is no npm here"
 
 
+def test_what_it_compiles_uses_the_headers_of_the_installed_node(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    told = npm(tmp_path / "bin", f'printf %s "$npm_config_nodedir" > {tmp_path}/told')
+    promptfoo.install(tmp_path, "x", told)
+    assert (tmp_path / "told").read_text() == ""
+    (tmp_path / "include" / "node").mkdir(parents=True)
+    (tmp_path / "include" / "node" / "node.h").touch()
+    promptfoo.install(tmp_path, "x", told)
+    assert (tmp_path / "told").read_text() == str(tmp_path)
+
+
 def test_the_reason_is_kept_for_the_page(tmp_path: Path) -> None:
     assert promptfoo.why_absent(tmp_path) == "it is not installed: make bench"
     (tmp_path / promptfoo.REASON).write_text("npm was ill")
