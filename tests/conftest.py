@@ -94,6 +94,7 @@ def prefect_database(tmp_path_factory: pytest.TempPathFactory, shared_folder: Pa
     so one is made for all workers of a session, and homes start with a copy (`with_database`).
     """
     from llmops.flows import server
+    from tests.laboratory import MEMO
 
     shared = shared_folder / "prefect.db"
     with FileLock(f"{shared}.lock"):
@@ -101,6 +102,7 @@ def prefect_database(tmp_path_factory: pytest.TempPathFactory, shared_folder: Pa
             home = tmp_path_factory.mktemp("prefect-database")
             server.ensure(home)
             server.stop(home)
+            shutil.move(home / "prefect" / MEMO, shared.with_name(MEMO))
             shutil.move(home / "prefect" / "prefect.db", shared)
     return shared
 

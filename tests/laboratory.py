@@ -15,11 +15,16 @@ from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.maintenance.verify import verify
 from llmops.tasks.yaml_files import write_yaml
 
+MEMO = "memo_store.toml"
+
 
 def with_database(home: Path, database: Path) -> Path:
-    """The home, whose Prefect server will find its tables made: a copy of `prefect_database`."""
+    """The home, whose Prefect server will find its tables made: a copy of `prefect_database`, and
+    Prefect's note of which types of blocks are in it.
+    """
     (home / "prefect").mkdir(parents=True)
     shutil.copy(database, home / "prefect" / "prefect.db")
+    shutil.copy(database.with_name(MEMO), home / "prefect" / MEMO)
     return home
 
 

@@ -168,6 +168,7 @@ async def serve(
     from prefect.server.api.server import create_app
 
     economy.slow_polling()
+    economy.fewer_integrations()
     watched = Watched(create_app(final=True), identity)
     await tables.made(folder / "prefect.db")
 

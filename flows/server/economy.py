@@ -1,10 +1,14 @@
 """What keeps a background server cheap: it is idle for most of its life, and one of many processes
 on a laptop. Measured by benchmarks/server.py; nothing here changes what the server does, only how
-often it looks.
+often it looks, and what it imports before anybody needs it.
 """
 
 import gc
+import json
+import logging
 from functools import partial
+from importlib.metadata import EntryPoints, entry_points
+from typing import Any
 
 SETTINGS = {
     # a home's own server has one worker or none, and nobody waits for these by the second
@@ -17,6 +21,7 @@ SETTINGS = {
 }
 POLL_SECONDS = 1.0
 QUIET_SECONDS, PATIENT_SECONDS = 10.0, 300.0
+logger = logging.getLogger("prefect.server.economy")  # Prefect sends this branch to server.log
 YOUNG, MIDDLE, OLD = 20_000, 20, 50
 """Thresholds of the collector: CPython's own (700, 10, 10) walk through the heap of FastAPI and
 SQLAlchemy several times a second under load."""
@@ -62,3 +67,29 @@ def slow_polling() -> None:
         scheduling_resolution=often,
     )
     vars(background_workers)["Worker"] = slower
+
+
+def fewer_integrations() -> None:
+    """Prefect imports all of its integrations that are installed when a server starts (with Docker,
+    Kubernetes, Dask and Ray a second and 80 MB), so that they add their types of blocks to the
+    tables. Those of its own integrations lie in a file of Prefect's, which it reads as well, so
+    only integrations of others are imported. Once a block is used, all of them are.
+    """
+    from prefect import plugins
+    from prefect.server.models.block_registration import COLLECTIONS_BLOCKS_DATA_PATH
+
+    content = json.loads(COLLECTIONS_BLOCKS_DATA_PATH.read_text(encoding="utf-8"))
+    known = {name.replace("-", "_") for name in content["collections"]}
+    vars(plugins)["load_prefect_collections"] = partial(_loaded_but, known)
+
+
+def _loaded_but(known: set[str]) -> dict[str, Any]:
+    from prefect.plugins import safe_load_entrypoints
+
+    installed = entry_points(group="prefect.collections")
+    others = EntryPoints(each for each in installed if each.name not in known)
+    loaded = safe_load_entrypoints(others)
+    for name, result in loaded.items():
+        if isinstance(result, Exception):
+            logger.warning("the integration %s cannot be imported: %r", name, result)
+    return loaded
