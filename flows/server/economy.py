@@ -6,9 +6,9 @@ often it looks, and what it imports before anybody needs it.
 import gc
 import json
 import logging
+from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import EntryPoints, entry_points
-from typing import Any
 
 SETTINGS = {
     # a home's own server has one worker or none, and nobody waits for these by the second
@@ -83,7 +83,7 @@ def fewer_integrations() -> None:
     vars(plugins)["load_prefect_collections"] = partial(_loaded_but, known)
 
 
-def _loaded_but(known: set[str]) -> dict[str, Any]:
+def _loaded_but(known: set[str]) -> Mapping[str, object]:
     from prefect.plugins import safe_load_entrypoints
 
     installed = entry_points(group="prefect.collections")

@@ -44,22 +44,16 @@ def publish(
     All or nothing.
     """
     prepared = [
-        (
-            part,
-            document_rows(build, part.batch),
-            [
-                {**row, "shard": _chunk_shard(part)}
-                for row in part.changes.table(build.lake).to_pylist()
-            ],
-        )
-        for part in staged
+        (part, document_rows(build, part.batch), part.changes.table(build.lake)) for part in staged
     ]
+    listed = _listed(plan)
     with build.ledger.write() as connection:
         lease.confirm(connection)
         for part, rows, changes in prepared:
             _documents(connection, build, part, rows)
-            _chunks(connection, build, changes)
-            resolve(connection, build.kb, _well(plan, rows))
+            # made into rows one part at a time: all of them take ten times the memory
+            _chunks(connection, build, changes.to_pylist(), _chunk_shard(part))
+            resolve(connection, build.kb, _well(listed, rows))
         _retire(connection, build, retired)
         resolve(connection, build.kb, [key for key in retired if key not in plan.withdrawn])
         _settle(connection, build, plan)
@@ -89,19 +83,24 @@ def settle(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged]) -> 
     """What a run that changes nothing still remembers: new revisions and stamps, the time of the
     listing, what is well again.
     """
+    listed = _listed(plan)
     with build.ledger.write() as connection:
         lease.confirm(connection)
         for part in staged:
             rows = document_rows(build, part.batch)
             _stamp(connection, build, [rows[key] for key in part.same])
             _moved(connection, build, part)
-            resolve(connection, build.kb, _well(plan, rows))
+            resolve(connection, build.kb, _well(listed, rows))
         _settle(connection, build, plan)
 
 
-def _well(plan: Plan, rows: Mapping[str, Any]) -> list[str]:
+def _listed(plan: Plan) -> dict[str, str]:
+    """doc_id -> the revision that its source tells of."""
+    return {todo.doc_id: todo.item.revision for todo in plan.todo if todo.item}
+
+
+def _well(listed: Mapping[str, str], rows: Mapping[str, Any]) -> list[str]:
     """Documents that got here as they are listed, and not only in their last good form."""
-    listed = {todo.doc_id: todo.item.revision for todo in plan.todo if todo.item}
     return [key for key, row in rows.items() if listed.get(key) == row["revision"]]
 
 
@@ -146,7 +145,9 @@ def _chunk_shard(part: Staged) -> str:
     return part.batch.chunks.path if part.batch.chunks else ""
 
 
-def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str, Any]]) -> None:
+def _chunks(
+    connection: Connection, build: Build, changes: Sequence[Mapping[str, Any]], shard: str
+) -> None:
     _close(
         connection,
         chunks,
@@ -162,10 +163,8 @@ def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str,
                 "kb": build.kb,
                 "valid_from": build.version,
                 "valid_to": None,
-                **{
-                    name: row[name]
-                    for name in ("chunk_id", "doc_id", "row_hash", "text_hash", "shard")
-                },
+                "shard": shard,
+                **{name: row[name] for name in ("chunk_id", "doc_id", "row_hash", "text_hash")},
             }
             for row in changes
             if row["action"] != "retire"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llmops.configs import read
+from llmops.flows import server
 from tests.commandline import ended, llmops, start
 from tests.old_home import paid, restore, waiting
 
@@ -96,3 +97,4 @@ def test_an_evaluation_asks_nothing_and_decides_the_same(old: OldHome) -> None:
     assert "faithful rises by 0.5 [0.256, 0.684] on 28 cases" in record["reason"]
     assert old.still_paid("parsed", "embeddings", "calls")
     assert llmops("decision", "verify", record["record"], "--json").data["problems"] == []
+    server.stop(old.home)
