@@ -15,7 +15,7 @@ from llmops.configs.section import (
     Slots,
     sources_have_ids,
 )
-from llmops.tasks.errors import Mistake
+from llmops.tasks.errors import Mistake, UsageError
 from llmops.tasks.filters import Kind
 from llmops.tasks.filters.metadata import Access, MetadataSchema, declarable
 from llmops.tasks.models.references import refers
@@ -139,7 +139,13 @@ class IndexConfig(FlowConfig):
         """A chunk that the embedder does not take in; of a trained one it is known at its start."""
         if refers(self.embed):
             return []
-        size, limit = self.chunk.build(Chunker).size, self.embed.build(Embedder).max_tokens
+        size = self.chunk.build(Chunker).size
+        try:
+            embedder = self.embed.build(Embedder)
+            embedder.check()
+            limit = embedder.max_tokens
+        except UsageError as error:  # of a model in a folder only its files tell
+            return [Mistake(error.message, where=f"{where}: embed", hint=error.hint)]
         if size <= limit:
             return []
         return [

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from llmops.configs.mistakes import explain, joined
 from llmops.configs.section import FlowConfig, absent, places
 from llmops.configs.settings import hidden, load_env
-from llmops.tasks.errors import ConfigError, Mistake, Unavailable
+from llmops.tasks.errors import ConfigError, Mistake, Unavailable, UsageError
 from llmops.tasks.plugins import Plugin, Spec, find
 from llmops.tasks.yaml_files import NoYaml, parsed, read_yaml, text_of, wrong
 
@@ -81,6 +81,7 @@ def _checked(
     outside: bool = False,
 ) -> C:
     content = hidden(_named(_taken_out(given, model.within), model.default_plugins()))
+    _place(content, model, folder)
     _check_flow(content, model.flow_name(), where)
     found = [*_plugin_mistakes(content, model, where), *found]
     try:
@@ -205,6 +206,30 @@ def _taken_out(content: Content, within: Mapping[str, Sequence[str]]) -> Content
             rest = {name: value for name, value in entry.items() if name not in inner}
             content = {**content, key: rest, **inner}
     return content
+
+
+def _place(content: Content, model: type[FlowConfig], folder: Path) -> None:
+    """Options of plugins that name a file or a folder beside the config are made absolute, for
+    whoever runs from elsewhere. What lies in the current folder, or is a name in a hub, stays.
+    """
+    for pattern, family in model.plugins.items():
+        for _, entry in places(content, pattern):
+            if not isinstance(entry, dict):
+                continue
+            inner = entry["options"] if isinstance(entry.get("options"), dict) else entry
+            for option in _paths(family, str(entry.get("name"))):
+                value = inner.get(option)
+                if isinstance(value, str) and value and _names_file(value):
+                    there = folder / value
+                    inner[option] = str(there) if there.exists() else value
+
+
+def _paths(family: type[Plugin], name: str) -> tuple[str, ...]:
+    """None of a plugin that does not exist, which is told elsewhere."""
+    try:
+        return find(family.family, name).paths
+    except UsageError:
+        return ()
 
 
 def _check_flow(content: Content, wanted: str, where: str) -> None:

@@ -51,6 +51,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if nothing else None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """One nursery for all workers of slow tests, most of which need a process."""
+    if config.option.markexpr == "slow" and getattr(config.option, "numprocesses", None):
+        forks.share()
+
+
+def pytest_unconfigure() -> None:
+    forks.end()
+
+
 def pytest_collection(session: pytest.Session) -> None:
     gc.disable()  # thousands of tests and the libraries come to stay: looking at them frees nothing
 
@@ -59,13 +69,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     gc.set_threshold(5_000)
     gc.enable()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _nursery() -> Iterator[None]:
-    """Started by the first test that needs a process; ended here."""
-    yield
-    forks.end()
 
 
 @pytest.fixture(autouse=True)

@@ -37,6 +37,8 @@ from types import TracebackType
 from typing import IO
 
 ROOT = Path(__file__).parent.parent
+SHARED = "LLMOPS_TESTS_NURSERY"
+"""Names the socket of a nursery that another process has started."""
 
 
 class Process:
@@ -49,7 +51,8 @@ class Process:
         self._said = ("", "")
         self._out: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has ended
         self._err: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self._monitor = _nursery().connection()
+        self._monitor = socket.socket(socket.AF_UNIX)
+        self._monitor.connect(_path())
         order = {"words": list(words), "environment": dict(environment), "cwd": str(cwd)}
         with Path(os.devnull).open("rb") as nothing:
             files = [nothing.fileno(), self._out.fileno(), self._err.fileno()]
@@ -134,13 +137,13 @@ def run(
 
 
 class Nursery:
-    """This end of it: the process, and the socket that it listens to."""
+    """This end of it: the process, and the socket that it listens to, at `path`."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="nursery-")
-        self._path = str(Path(self._folder.name) / "socket")
+        self.path = str(Path(self._folder.name) / "socket")
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(self._path)
+        listener.bind(self.path)
         listener.listen(64)
         # it ends when this end of the pipe is closed, however this process comes to its end
         alive, self._alive = os.pipe()
@@ -156,11 +159,6 @@ class Nursery:
         listener.close()
         os.close(alive)
 
-    def connection(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(self._path)
-        return connection
-
     def end(self) -> None:
         os.close(self._alive)
         self._process.wait()
@@ -170,13 +168,21 @@ class Nursery:
 _running: list[Nursery] = []
 
 
-def _nursery() -> Nursery:
+def share() -> None:
+    """Start one for all processes that this one will start: the workers of a session."""
+    _running.append(Nursery())
+    os.environ[SHARED] = _running[0].path
+
+
+def _path() -> str:
+    if shared := os.environ.get(SHARED):
+        return shared
     if not _running:
         _running.append(Nursery())
-    return _running[0]
+    return _running[0].path
 
 
 def end() -> None:
-    """End the nursery if there is one: when a session of tests is over."""
+    """End the nursery if this process has started one: when a session of tests is over."""
     while _running:
         _running.pop().end()

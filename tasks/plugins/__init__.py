@@ -34,7 +34,8 @@ class Plugin(BaseModel):
     """Base of every plugin. Constructors do no I/O; heavy libraries are imported by the methods
     that need them.
 
-    `requires` maps a module that the plugin imports to the command that installs it. `revision` is
+    `requires` maps a module that the plugin imports to the command that installs it. `paths` are
+    the options that may name a file or a folder: a relative one starts at the config. `revision` is
     raised when the same options begin to give another result, so that caches notice. `former` is
     what fingerprints called the plugin under another name: set, it keeps what was paid for under
     that one.
@@ -44,6 +45,7 @@ class Plugin(BaseModel):
         frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True
     )
     requires: ClassVar[Mapping[str, str]] = {}
+    paths: ClassVar[tuple[str, ...]] = ()
     family: ClassVar[str]
     revision: ClassVar[int] = 1
     former: ClassVar[str] = ""

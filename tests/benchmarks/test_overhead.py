@@ -52,6 +52,17 @@ def test_a_ratio_says_who_lost_what() -> None:
     )
 
 
+GENAI = """
+import json, pathlib, sys, time
+rows, folder = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+if rows:
+    (folder / "stored").write_text("2")
+    time.sleep(60)
+print(json.dumps({"traces": 3, "scored": int((folder / "stored").read_text())}))
+"""
+"""Stands still once it has stored something."""
+
+
 @pytest.mark.slow
 def test_mlflow_answers_every_row_and_what_is_in_its_store_is_counted() -> None:
     with prepared() as store:
@@ -60,10 +71,16 @@ def test_mlflow_answers_every_row_and_what_is_in_its_store_is_counted() -> None:
 
 
 @pytest.mark.slow
-def test_one_that_does_not_end_is_ended_and_what_it_has_stored_is_counted() -> None:
-    with prepared() as store:
-        found = theirs(5, store, patience=0.2)
-    assert (found["results"], found["stored"], found["finished"]) == (5, 0, False)
+def test_one_that_does_not_end_is_ended_and_what_it_has_stored_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "benchmarks" / "genai.py"
+    script.parent.mkdir()
+    script.write_text(GENAI)
+    monkeypatch.setattr("benchmarks.overhead.ROOT", tmp_path)
+    found = theirs(5, tmp_path, patience=8)
+    assert (found["results"], found["stored"], found["finished"]) == (5, 2, False)
+    assert 8 <= found["whole"] < 30
 
 
 def test_rounds_that_had_to_be_ended_are_no_figures_and_the_page_says_so() -> None:

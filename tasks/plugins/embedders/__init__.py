@@ -54,6 +54,9 @@ class Embedder(Plugin, ABC):
         """Whether the price is known."""
         return True
 
+    def check(self) -> None:
+        """Raise UsageError where files that an option names are not there. Nothing is loaded."""
+
     def load(self) -> None:
         """Load ahead what `embed` would load at its first call; nothing where that is a service.
         Raises what that call would raise.

@@ -42,7 +42,8 @@ def facts_of(folder: Path) -> ModelFacts:
     if not folder.is_dir():
         raise UsageError(
             f"there is no folder {folder}",
-            hint="embed.model is a folder with config.json, model.safetensors and tokenizer.json",
+            hint="embed.model is a folder with config.json, model.safetensors and tokenizer.json; "
+            "a relative one starts at the config's folder",
         )
     marks = []
     for path in sorted(folder.glob("**/*")):

@@ -34,6 +34,7 @@ class FastembedEmbedder(Embedder):
     """
 
     requires: ClassVar[Mapping[str, str]] = {"fastembed": INSTALL}
+    paths: ClassVar[tuple[str, ...]] = ("folder",)
     model: str = Field(min_length=1)
     folder: str = ""
     cache: str | None = None

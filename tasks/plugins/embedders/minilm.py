@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import model_validator
 
-from llmops.tasks.errors import ConfigError, Damaged, Mistake, Unavailable
+from llmops.tasks.errors import ConfigError, Damaged, Mistake, Unavailable, UsageError
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins._safetensors import Array, tensors_of
 from llmops.tasks.plugins.embedders import Embedder
@@ -33,6 +33,7 @@ SHA256 = {
     WEIGHTS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
+FILES = "embed.weights is a folder with the files of all-MiniLM-L6-v2, as published"
 LOADING = Lock()
 
 
@@ -53,6 +54,7 @@ class MiniLMEmbedder(Embedder):
     weights: str = ""
     precision: Precision = "fp32"
     alone: ClassVar[bool] = True
+    paths: ClassVar[tuple[str, ...]] = ("weights",)
     dimension: ClassVar[int] = 384
     max_tokens: ClassVar[int] = 254
     languages: ClassVar[frozenset[str]] = frozenset({"en"})
@@ -69,6 +71,15 @@ class MiniLMEmbedder(Embedder):
     def fingerprint(self) -> str:
         """Wherever the weights lie, they are the same."""
         return minilm_fingerprint(self.precision)
+
+    def check(self) -> None:
+        folder = Path(self.weights).expanduser()
+        missing = [name for name in SHA256 if self.weights and not (folder / name).is_file()]
+        if missing:
+            raise UsageError(
+                f"{folder.absolute()} holds no {' and no '.join(missing)}",
+                hint=f"{FILES}; a relative one starts at the config's folder",
+            )
 
     def load(self) -> None:
         _tokenizer(self.weights)
@@ -145,5 +156,5 @@ def _file(weights: str, name: str) -> mmap:
     except (OSError, ValueError, Damaged) as error:
         hint = f"reinstall it: {INSTALL}"
         if weights:
-            hint = "embed.weights is a folder with the files of all-MiniLM-L6-v2, as published"
+            hint = FILES
         raise Unavailable(f"{name} of minilm cannot be used: {error}", hint=hint) from error

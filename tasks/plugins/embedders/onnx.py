@@ -53,6 +53,7 @@ class OnnxEmbedder(Embedder):
     """
 
     alone: ClassVar[bool] = True
+    paths: ClassVar[tuple[str, ...]] = ("model", "path")
     model: str = Field(min_length=1)
     query_prefix: str = ""
     passage_prefix: str = ""

@@ -37,6 +37,7 @@ class SentenceTransformersEmbedder(Embedder):
     """
 
     requires: ClassVar[Mapping[str, str]] = {"sentence_transformers": INSTALL}
+    paths: ClassVar[tuple[str, ...]] = ("model",)
     model: str = Field(min_length=1)
     language: tuple[str, ...] = ()
     """ISO 639-1 codes that its vectors are good for; none: all."""

@@ -37,6 +37,7 @@ class CrossEncoderReranker(LocalReranker):
     """
 
     requires: ClassVar[Mapping[str, str]] = {"tokenizers": "pip install tokenizers"}
+    paths: ClassVar[tuple[str, ...]] = ("model",)
     model: str = Field(min_length=1)
     max_tokens: int = Field(default=512, ge=8, le=32_768)
     """Of question and passage together; what is longer is cut."""

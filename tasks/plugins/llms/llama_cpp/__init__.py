@@ -31,6 +31,7 @@ class LlamaCppLlm(LocalLlm):
     """
 
     requires: ClassVar[Mapping[str, str]] = {"llama_cpp": INSTALL}
+    paths: ClassVar[tuple[str, ...]] = ("path",)
     path: str = Field(min_length=1)
     context: int = Field(default=4096, ge=64)
     json_mode: JsonMode = "schema"

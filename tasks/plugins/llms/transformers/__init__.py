@@ -25,6 +25,7 @@ class TransformersLlm(LocalLlm):
     """
 
     requires: ClassVar[Mapping[str, str]] = {"transformers": INSTALL, "torch": INSTALL}
+    paths: ClassVar[tuple[str, ...]] = ("model", "adapter")
     model: str = Field(min_length=1)
     adapter: str | None = Field(default=None, min_length=1)
 
