@@ -64,16 +64,23 @@ def knowledge_base(name: str) -> "Handle":
     return Handle(home=home(), name=name)
 
 
-def the_only_base() -> str:
-    """The knowledge base of a home that has one. Raises UsageError."""
-    from llmops.tasks.errors import UsageError
-    from llmops.tasks.knowledge.handle import known
+def no_base() -> str:
+    """What to do in a home without a knowledge base: somebody may only stand in another folder."""
+    return f"llmops index CONFIG builds one in {home()}; LLMOPS_HOME names another home"
 
-    match known(ledger()):
+
+def the_only_base() -> str:
+    """The knowledge base of a home that has one; of several, the only one that has a version.
+    Raises UsageError.
+    """
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.knowledge.handle import known, live_names
+
+    match live_names(ledger()) or known(ledger()):
         case [name]:
             return name
         case []:
-            raise UsageError("there is no knowledge base yet", hint="llmops index CONFIG")
+            raise UsageError("there is no knowledge base yet", hint=no_base())
         case names:
             raise UsageError(
                 f"there are {len(names)} knowledge bases: {', '.join(names)}",

@@ -18,6 +18,7 @@ from llmops.flows.commands._options import (
     home,
     knowledge_base,
     ledger,
+    no_base,
     rerankers,
 )
 from llmops.flows.console import Answer, answer, command, line
@@ -42,7 +43,7 @@ def list_() -> Answer:
 
     return answer(
         {"knowledge_bases": overview(ledger())},
-        draw.table("knowledge_bases", empty="No knowledge base yet: llmops index CONFIG"),
+        draw.table("knowledge_bases", empty=f"No knowledge base yet: {no_base()}"),
     )
 
 

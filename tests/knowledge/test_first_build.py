@@ -5,10 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from llmops.flows.commands._options import the_only_base
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.start import begin
 from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.tables import knowledge_bases
 from tests.commandline import llmops, refused
 
 WHERE = "embed 1,200 of 5,000 chunks, http://prefect/run-1"
@@ -45,10 +48,16 @@ def test_search_takes_the_only_knowledge_base_and_names_several(kb: Handle) -> N
     refused(2, "'boats' has no published version yet", "search", "x")
     begin(Handle(home=kb.home, name="trains"))
     refused(2, "there are 2 knowledge bases: boats, trains", "search", "x")
+    with kb.ledger.write() as connection:
+        trains = knowledge_bases.c.name == "trains"
+        connection.execute(update(knowledge_bases).where(trains).values(live=1))
+    assert the_only_base() == "trains"
 
 
-def test_search_in_an_empty_home_says_what_to_do() -> None:
-    refused(2, "there is no knowledge base yet", "search", "x")
+def test_an_empty_home_is_named_and_what_to_do_is_said(tmp_path: Path) -> None:
+    place = tmp_path / "home"
+    refused(2, f"(?s)there is no knowledge base yet.*in {place}; LLMOPS_HOME", "search", "x")
+    assert str(tmp_path / "home") in " ".join(llmops("kb", "list").out.split())
 
 
 def test_a_build_that_says_nothing_here_is_named_all_the_same(kb: Handle) -> None:
