@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from llmops.tasks.errors import Damaged
+from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.filters import Where, both, visible
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.knowledge.handle import Handle, Version, schema_of
@@ -28,9 +28,18 @@ def embedder_of(version: Version) -> Embedder:
 
 
 def collection_of(home: Path, version: Version) -> Stored:
-    return store_of(version).open(
-        version.collection, embedder_of(version).dimension, home, schema_of(version).fields
-    )
+    """Raises UsageError where the version was embedded by a model in a folder that is gone."""
+    try:
+        dimension = embedder_of(version).dimension
+    except UsageError as error:
+        raise UsageError(
+            f"version {version.version} of {version.kb!r} cannot be opened without its model: "
+            f"{error.message}",
+            hint="put the model back, build with another one, or go back to a version of another "
+            f"one: llmops kb rollback {version.kb} --to VERSION",
+        ) from error
+    fields = schema_of(version).fields
+    return store_of(version).open(version.collection, dimension, home, fields)
 
 
 def searcher(home: Path, version: Version, where: Where | None = None) -> Searcher:
