@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from llmops.tasks.schemas import Record
 
 app = typer.Typer()
+Words = Annotated[
+    list[str], typer.Argument(metavar="QUESTION", help="What to look for, quoted or not.")
+]
 
 
 @command(app, "search")
 def search(
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to look for.")],
+    words: Words,
     kb: Annotated[
         str | None, typer.Option("--kb", help="The knowledge base, where there are several.")
     ] = None,
@@ -53,7 +56,7 @@ def search(
     from llmops.tasks.errors import UsageError
     from llmops.tasks.knowledge.loading import begin_loading
 
-    chosen = checked_mode(mode)
+    chosen, question = checked_mode(mode), " ".join(words)
     if not question.strip():
         raise UsageError("the question is empty", hint='llmops search "how do I …" --kb NAME')
     live = knowledge_base(kb or the_only_base()).published()

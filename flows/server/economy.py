@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Mapping
 from functools import partial
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import entry_points
 
 SETTINGS = {
     # a home's own server has one worker or none, and nobody waits for these by the second
@@ -84,12 +84,16 @@ def fewer_integrations() -> None:
 
 
 def _loaded_but(known: set[str]) -> Mapping[str, object]:
-    from prefect.plugins import safe_load_entrypoints
-
-    installed = entry_points(group="prefect.collections")
-    others = EntryPoints(each for each in installed if each.name not in known)
-    loaded = safe_load_entrypoints(others)
-    for name, result in loaded.items():
-        if isinstance(result, Exception):
-            logger.warning("the integration %s cannot be imported: %r", name, result)
+    loaded: dict[str, object] = {}
+    for point in entry_points(group="prefect.collections"):
+        if point.name not in known:
+            logger.info(
+                "importing the integration %s", point.name
+            )  # the last line of one that hangs
+            try:
+                loaded[point.name] = point.load()
+            except (Exception, SystemExit) as error:
+                said = "the integration %s cannot be imported: %r"
+                logger.warning(said, point.name, error, exc_info=True)
+                loaded[point.name] = error
     return loaded

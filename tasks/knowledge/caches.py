@@ -113,8 +113,9 @@ class EmbeddingPayer(NamedTuple):
     payer: Payer
 
     def pay(self, texts: Mapping[str, str], tokens: int) -> None:
-        """Embed some texts (hash -> text) of so many tokens in one call, and remember that at
-        once.
+        """Embed some texts (hash -> text) of so many tokens in one call, and remember that at once.
+        Raises Damaged where the model's files are others by now: these vectors would be found under
+        the name of those that were there before, for good.
         """
         cost = tokens * self.embedder.price / 1e6
         name = str(getattr(self.embedder, "model", type(self.embedder).__name__))
@@ -122,6 +123,11 @@ class EmbeddingPayer(NamedTuple):
         paid = CostEntry(self.payer, name, tokens, cost, known) if cost or not known else None
         with stopping.call():
             vectors = self.embedder.embed(list(texts.values()))
+            if self.embedder.fingerprint() != self.model:
+                raise Damaged(
+                    f"the files of the model {name} have changed since the build began",
+                    hint="run again once nobody writes to them; nothing of the new ones was kept",
+                )
             save_embeddings(self.ledger, self.model, list(texts), vectors, paid)
         progress.count("usd", cost)
 

@@ -10,8 +10,9 @@ from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.filters import Where, both, visible
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.knowledge.handle import Handle, Version, schema_of
+from llmops.tasks.knowledge.naming import may_be_of
 from llmops.tasks.knowledge.rankings import ranked
-from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins import Spec, find
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.plugins.stores import StoreCollection as Stored
@@ -62,6 +63,25 @@ def unranked(home: Path, version: Version, where: Where | None = None) -> Search
         embedder=embedder_of(version),
         weight=version.weight,
         where=where,
+        warning=_another_model(version),
+    )
+
+
+def _another_model(version: Version) -> str:
+    """What to say where the files of the model are others by now; "" where they are not, or the
+    embedder has none. Its vectors have the same width, so a store would compare them.
+    """
+    spec = Spec.model_validate(version.config["embed"])
+    paths = find("embedders", spec.name).paths
+    named = next((str(spec.options[key]) for key in paths if key in spec.options), "")
+    if not named:
+        return ""
+    model, store = embedder_of(version).fingerprint(), store_of(version)
+    if may_be_of(version.collection, model, store, schema_of(version)):
+        return ""
+    return (
+        f"the model in {named} is not the one that version {version.version} was embedded with, "
+        "so what its vectors find means nothing: put that model back, or build again"
     )
 
 

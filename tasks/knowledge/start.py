@@ -10,19 +10,17 @@ from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.build import Build, Fingerprints, Specs
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.lakes import claim
+from llmops.tasks.knowledge.naming import collection_name
 from llmops.tasks.knowledge.outcome import Outcome, Steps, Totals, outcome_of
 from llmops.tasks.knowledge.reading import collection_of
 from llmops.tasks.knowledge.versions import next_number, register
 from llmops.tasks.ledger import live_at, now
 from llmops.tasks.ledger.tables import chunks, documents
-from llmops.tasks.plugins import canonical, digest
-from llmops.tasks.plugins import stores as stored
+from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner, CorpusCleaner
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.parsers import ParseOptions, all_parsers
-from llmops.tasks.plugins.stores import Store
-from llmops.tasks.texts import terms
 from llmops.tasks.texts.language import unread
 
 
@@ -45,7 +43,9 @@ def start(handle: Handle, specs: Specs, *, run_id: str | None = None, full: bool
     claim(handle)
     live, number = handle.live(), next_number(handle)
     fingerprints = fingerprints_of_specs(specs)
-    name = collection_name(handle.name, fingerprints, specs.open_store(), specs.metadata_schema)
+    name = collection_name(
+        handle.name, fingerprints.model, specs.open_store(), specs.metadata_schema
+    )
     collection = _collection(handle, live, name, number)
     return Build(
         handle=handle,
@@ -116,17 +116,6 @@ def fingerprints_of(
         options=options,
         letters=tuple(sorted(unread(embedder.languages))),
     )
-
-
-def collection_name(
-    kb: str, fingerprints: Fingerprints, store: Store, schema: MetadataSchema
-) -> str:
-    """One physical collection per knowledge base, store, embedder, analyser and schema: what cannot
-    be compared never mixes.
-    """
-    columns = digest(str(stored.REVISION), canonical(schema.fields))
-    parts = (fingerprints.model, store.fingerprint(), str(terms.REVISION), columns)
-    return f"{kb}-{digest(*parts)[:8]}"
 
 
 def totals(build: Build) -> Totals:

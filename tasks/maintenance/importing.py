@@ -16,13 +16,12 @@ from sqlalchemy import Connection, insert
 from llmops.tasks import progress
 from llmops.tasks.audit.log import append
 from llmops.tasks.errors import LIVE, Blocked, Damaged, LlmopsError, UsageError
-from llmops.tasks.knowledge.build import Fingerprints
 from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
 from llmops.tasks.knowledge.changes import row_hash, terms_of
 from llmops.tasks.knowledge.embed import text_hash
 from llmops.tasks.knowledge.handle import Handle, known
+from llmops.tasks.knowledge.naming import collection_name
 from llmops.tasks.knowledge.rankings import forget_models
-from llmops.tasks.knowledge.start import collection_name
 from llmops.tasks.knowledge.suppressed import suppressed_hashes, uri_hash
 from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.knowledge.versions import live_moves
@@ -264,11 +263,10 @@ def _target(kb: Handle, manifest: Manifest, spec: Spec) -> Target:
             where=str(manifest.knowledge_base),
             hint="import with the release that exported, or build from the sources",
         )
-    stages = Fingerprints(parse="", clean=(), check="", chunk=(), model=manifest.model)
     # A name of its own: a server may hold the collection of another home's knowledge base of the
     # same name.
     own = digest(str(kb.home), socket.gethostname(), manifest.model_dump_json())[:6]
-    name = f"{collection_name(kb.name, stages, store, manifest.facts)}.{own}"
+    name = f"{collection_name(kb.name, manifest.model, store, manifest.facts)}.{own}"
     return Target(kb, spec, store, embedder, name)
 
 

@@ -174,4 +174,5 @@ def _near(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if not names:
         return "there are none yet: llmops prompts push FILE"
-    return did_you_mean(name, names, most=3) or f"there are {', '.join(names[:SHOWN])}"
+    there = f"there are {', '.join(names[:SHOWN])}; a new one: llmops prompts push FILE"
+    return did_you_mean(name, names, most=3) or there

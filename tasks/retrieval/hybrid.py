@@ -63,7 +63,8 @@ class Searcher:
     rule. It holds for questions in the embedder's languages; for others the vectors say nothing and
     text decides alone. `where`: nothing else is ever looked at. `adapter`: of shape (dimension,
     dimension), trained on judged questions, turns a question's vector before a hybrid search looks
-    for its neighbours; the other modes search as they did.
+    for its neighbours; the other modes search as they did. `warning`: what is wrong with the
+    vectors, for whoever reads what they found.
     """
 
     reader: StoreReader
@@ -71,6 +72,7 @@ class Searcher:
     weight: float | None = None
     where: Where | None = None
     adapter: Vectors | None = field(default=None, compare=False)
+    warning: str = ""
 
     def search(
         self,
@@ -258,8 +260,10 @@ class Searcher:
         """What whoever reads the results must know: which part alone decided, where the embedder
         does not read the question's language.
         """
-        if mode == "text" or self.rule(query) > 0:
+        if mode == "text":
             return []
+        if self.warning or self.rule(query) > 0:
+            return [self.warning] if self.warning else []
         known = ", ".join(sorted(self.embedder.languages))
         told = (
             f"the question's language ({detect(query)}) is none that the embedder reads ({known})"

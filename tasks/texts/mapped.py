@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from llmops.tasks.user_cache import user_cache
@@ -38,10 +39,23 @@ def mapped(key: str, make: Callable[[], Arrays]) -> Arrays:
 
 
 def _read(folder: Path) -> Arrays:
-    """Raises OSError, EOFError, ValueError where one is missing or shorter than it says."""
-    names = (folder / NAMES).read_text("utf-8").split()
-    files = {name: folder / f"{name}.npy" for name in names}
-    return {name: np.asarray(np.load(file, mmap_mode="r")) for name, file in files.items()}
+    """Raises OSError, EOFError, ValueError where one is missing, or is not what its line says.
+    Values are not compared: to read them all is what this saves.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    lines = (folder / NAMES).read_text("utf-8").splitlines()
+    for line in lines[1:]:
+        name, *_ = line.split()
+        arrays[name] = np.asarray(open_memmap(folder / f"{name}.npy", mode="r"))
+        if _line(name, arrays[name]) != line:
+            raise ValueError(f"{name} is not what was kept")
+    if lines[:1] != [str(len(arrays))]:
+        raise ValueError(f"of {lines[:1]} arrays there are {len(arrays)}")
+    return arrays
+
+
+def _line(name: str, array: NDArray[Any]) -> str:
+    return f"{name} {array.dtype.str} {'x'.join(map(str, array.shape))}"
 
 
 def _keep(arrays: Arrays, key: str) -> None:
@@ -50,7 +64,7 @@ def _keep(arrays: Arrays, key: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         _write(folder / f"{name}.npy", partial(np.save, arr=array))
-    listed = "\n".join(arrays).encode()
+    listed = "\n".join([str(len(arrays)), *(_line(*each) for each in arrays.items())]).encode()
     _write(folder / NAMES, lambda file: file.write(listed))
 
 
@@ -63,4 +77,8 @@ def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         except BaseException:
             Path(file.name).unlink()
             raise
-    Path(file.name).replace(path)
+    try:
+        Path(file.name).replace(path)
+    except OSError:
+        Path(file.name).unlink()
+        raise

@@ -40,7 +40,11 @@ def test_it_is_freed_when_the_server_is_idle_and_in_the_end_also_when_it_is_not(
 INTEGRATIONS = """
 import logging, sys
 from llmops.flows.server import economy
-logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
+class Short(logging.Formatter):
+    def formatException(self, info):
+        return ""
+logging.basicConfig(stream=sys.stdout)
+logging.root.handlers[0].setFormatter(Short("%(levelname)s %(message)s"))
 economy.fewer_integrations()
 from prefect import plugins
 from prefect.blocks import core
@@ -66,13 +70,18 @@ def test_a_server_imports_the_integrations_of_others_alone_and_says_which_is_bro
 ) -> None:
     integration(tmp_path, "own_blocks", "")
     integration(tmp_path, "broken_blocks", "raise ValueError('broken')")
+    integration(tmp_path, "ending_blocks", "raise SystemExit(3)")
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "PREFECT_HOME": str(tmp_path)}
     said = subprocess.check_output(
         [sys.executable, "-c", INTEGRATIONS], env=environment, text=True
     ).splitlines()
-    assert said == [
+    told = [line for line in said if line.startswith("WARNING")]
+    assert sorted(told) == [
         "WARNING the integration broken_blocks cannot be imported: ValueError('broken')",
-        "['broken_blocks', 'own_blocks']",
+        "WARNING the integration ending_blocks cannot be imported: SystemExit(3)",
+    ]
+    assert said[len(told) :] == [
+        "['broken_blocks', 'ending_blocks', 'own_blocks']",
         "[False, False, True]",
         "False",  # a block that is used is looked for in all of them
     ]

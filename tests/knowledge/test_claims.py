@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import ClassVar
 
 import pytest
 
@@ -23,6 +24,8 @@ SHARED = "Every reader of the manual signs here."
 
 class SlowEmbedder(HashEmbedder):
     """The first call with SHARED ends when it may go on, and fails where `broken`."""
+
+    former: ClassVar[str] = HashEmbedder.spelling()  # what a build of HashEmbedder expects
 
     def __init__(self, *, broken: bool) -> None:
         super().__init__()
@@ -62,6 +65,7 @@ def test_a_text_of_two_parts_is_paid_for_once(tmp_path: Path, *, broken: bool) -
     for clean in (CALLS, INSIDE, GO_ON):
         clean.clear()
     shop = Workshop(tmp_path, Spec(name="lancedb"))
+    shop.embedder = Spec(name="hash")
     begin(shop.handle)
     first, second = chunked(shop, "a"), chunked(shop, "b")
     embedder = SlowEmbedder(broken=broken)

@@ -45,7 +45,7 @@ def test_status_log_and_search_say_that_a_first_build_runs_and_how_far_it_is(kb:
 
 
 def test_search_takes_the_only_knowledge_base_and_names_several(kb: Handle) -> None:
-    refused(2, "'boats' has no published version yet", "search", "x")
+    refused(2, "'boats' has no published version yet", "search", "two", "words")
     begin(Handle(home=kb.home, name="trains"))
     refused(2, "there are 2 knowledge bases: boats, trains", "search", "x")
     with kb.ledger.write() as connection:

@@ -74,7 +74,31 @@ def lost(folder: Path) -> None:
     (folder / "many.npy").unlink()
 
 
-@pytest.mark.parametrize("damage", [shortened, emptied, garbled, half_written, lost])
+def unnamed(folder: Path) -> None:
+    """The list of names is empty, as a full disk leaves it."""
+    (folder / "names").write_bytes(b"")
+
+
+def fewer_named(folder: Path) -> None:
+    lines = (folder / "names").read_text().splitlines()
+    (folder / "names").write_text("\n".join(lines[:-1]))
+
+
+def another_shape(folder: Path) -> None:
+    np.save(folder / "many.npy", np.arange(5))
+
+
+def zipped(folder: Path) -> None:
+    (folder / "many.npy").write_bytes(b"PK\3\4 and no more")
+
+
+DAMAGES = [
+    *(shortened, emptied, garbled, half_written, lost),
+    *(unnamed, fewer_named, another_shape, zipped),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_ones_are_made_and_kept_anew(folder: Path, damage: Callable[[Path], None]) -> None:
     make = Maker()
     mapped(KEY, make)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +15,8 @@ from llmops.tasks.plugins.embedders._families import BERT, PREFIXES, Family, fam
 from llmops.tasks.plugins.embedders.minilm import WEIGHTS
 
 TOKENIZER, CONFIG = "tokenizer.json", "config.json"
+SHORTEST = 3
+"""Tokens of a text, with two special ones."""
 TOKENIZERS = {
     "WordPiece": ("BertPreTokenizer",),
     "Unigram": ("Metaspace", "WhitespaceSplit"),
@@ -50,7 +54,20 @@ def facts_of(folder: Path) -> ModelFacts:
         if path.suffix in (".json", ".safetensors") and path.is_file():
             seen = path.stat()
             marks.append((str(path), seen.st_size, seen.st_mtime_ns))
-    return _facts_in(folder, tuple(marks))
+    with fit(folder):
+        return _facts_in(folder, tuple(marks))
+
+
+@contextmanager
+def fit(folder: Path) -> Iterator[None]:
+    """Whatever a library says of the files of a folder becomes UsageError."""
+    try:
+        yield
+    except (LlmopsError, MemoryError):
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {str(error)[:500]}"
+        raise unfit(folder, f"its files are damaged, or do not go together ({said})") from error
 
 
 @cache
@@ -73,7 +90,10 @@ def _facts_in(folder: Path, marks: tuple[tuple[str, int, int], ...]) -> ModelFac
         _limit(folder / "sentence_bert_config.json", "max_seq_length"),
     ]
     files = tuple((name, _sha256(folder / name)) for name in (WEIGHTS, TOKENIZER))
-    return ModelFacts(folder, files, min(each for each in limits if each), shape, family)
+    longest = min(each for each in limits if each)
+    if longest < SHORTEST:
+        raise unfit(folder, f"it takes {longest} tokens, two of them special ones")
+    return ModelFacts(folder, files, longest, shape, family)
 
 
 def _plain(folder: Path, config: Mapping[str, object]) -> Family:
@@ -160,7 +180,9 @@ def _json(path: Path) -> dict[str, object]:
 
 def _list(path: Path) -> list[dict[str, object]]:
     value = _read(path)
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise unfit(path.parent, f"{path.name} is no list of JSON objects")
+    return value
 
 
 def _read(path: Path) -> object:
@@ -180,7 +202,7 @@ def _number(config: Mapping[str, object], key: str, folder: Path) -> int:
 def _limit(path: Path, key: str) -> int:
     """0 where nothing says so."""
     value = _json(path).get(key) if path.is_file() else None
-    return int(value) if isinstance(value, int | float) else 0
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
 def unfit(folder: Path, why: str) -> LlmopsError:

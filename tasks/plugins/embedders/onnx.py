@@ -14,8 +14,8 @@ from llmops.tasks.plugins import digest
 from llmops.tasks.plugins._safetensors import Array, tensors_of
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.embedders._bert import emit, mapped
-from llmops.tasks.plugins.embedders._checkpoint import TOKENIZER, ModelFacts, facts_of, unfit
-from llmops.tasks.plugins.embedders._families import BERT, as_bert
+from llmops.tasks.plugins.embedders._checkpoint import TOKENIZER, ModelFacts, facts_of, fit, unfit
+from llmops.tasks.plugins.embedders._families import BERT, POSITIONS, as_bert
 from llmops.tasks.plugins.embedders._int8 import INT8, TEXTS, Precision, load_int8, require
 from llmops.tasks.plugins.embedders._session import LoadedModel, load
 from llmops.tasks.plugins.embedders._wordpiece import encode, load_tokenizer, offsets
@@ -161,8 +161,9 @@ class OnnxEmbedder(Embedder):
 
 @cache
 def _tokenizer(facts: ModelFacts) -> "tuple[Tokenizer, tuple[int, int]]":
-    raw = mapped(facts.folder / TOKENIZER, facts.sha256[TOKENIZER])
-    tokenizer = load_tokenizer(bytes(raw))
+    with fit(facts.folder):
+        raw = mapped(facts.folder / TOKENIZER, facts.sha256[TOKENIZER])
+        tokenizer = load_tokenizer(bytes(raw))
     for names in FRAMES:
         first, last = map(tokenizer.token_to_id, names)
         if first is not None and last is not None:
@@ -173,9 +174,24 @@ def _tokenizer(facts: ModelFacts) -> "tuple[Tokenizer, tuple[int, int]]":
 
 @cache
 def _model(facts: ModelFacts, precision: Precision) -> LoadedModel:
+    """Raises UsageError where it does not run on a text that holds the last of its tokens."""
+    tokenizer, (first, last) = _tokenizer(facts)
+    with fit(facts.folder):
+        model = _loaded(facts, precision)
+        if facts.sha256 != SHA256:
+            most = tokenizer.get_vocab_size() - 1
+            model.vectors([[first, most, last]])
+    return model
+
+
+def _loaded(facts: ModelFacts, precision: Precision) -> LoadedModel:
     def tensors() -> dict[str, Array]:
         raw = mapped(facts.folder / WEIGHTS, facts.sha256[WEIGHTS])
-        return as_bert(tensors_of(raw), facts.family, facts.longest)
+        found = as_bert(tensors_of(raw), facts.family, facts.longest)
+        if POSITIONS in found and len(found[POSITIONS]) < facts.longest:
+            said = f"its weights know {len(found[POSITIONS])} positions, and it is to take"
+            raise unfit(facts.folder, f"{said} {facts.longest} tokens")
+        return found
 
     def fp32() -> LoadedModel:
         return load(emit(tensors(), facts.shape))

@@ -4,6 +4,7 @@ its fingerprint is of; what is refused.
 
 import json
 import shutil
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -86,6 +87,15 @@ def test_the_default_embedders_weights_keep_its_fingerprint() -> None:
         ("config.json", {"hidden_act": "relu"}, "its hidden_act is 'relu'"),
         ("config.json", {"hidden_size": "wide"}, "hidden_size of its config.json is 'wide'"),
         ("config.json", {"num_hidden_layers": 3}, r"no tensor 'encoder\.layer\.2\."),
+        ("config.json", {"layer_norm_eps": None}, "its files are damaged, or do not go together"),
+        ("config.json", {"num_attention_heads": 3}, "do not go together"),
+        ("config.json", {"hidden_size": 64}, "do not go together"),
+        (
+            "config.json",
+            {"max_position_embeddings": 100},
+            "know 64 positions, and it is to take 80",
+        ),
+        ("config.json", {"max_position_embeddings": 1}, "it takes 1 tokens, two of them special"),
         ("config.json", {"pad_token_id": "x", "model_type": "roberta"}, "its pad_token_id is 'x'"),
         ("tokenizer.json", {"model": {"type": "Word"}}, "its tokenizer has the model 'Word'"),
         (
@@ -105,6 +115,8 @@ def test_what_it_cannot_run_is_told(
 ) -> None:
     folder = tiny_model(tmp_path / "model")
     content = json.loads((folder / file).read_text())
+    if "max_position_embeddings" in change:
+        write(folder / "sentence_bert_config.json", {"max_seq_length": 80})
     write(folder / file, content | change)
     with pytest.raises(UsageError, match=told):
         onnx(folder).embed(["a"])
@@ -117,6 +129,43 @@ def test_modules_that_do_more_are_told(tmp_path: Path) -> None:
     write(folder / "modules.json", [*modules, more])
     with pytest.raises(UsageError, match="it has a module Dense"):
         onnx(folder).fingerprint()
+
+
+def no_list(folder: Path) -> None:
+    write(folder / "modules.json", {})
+
+
+def no_path(folder: Path) -> None:
+    write(folder / "modules.json", [{"type": "sentence_transformers.models.Pooling"}])
+
+
+def deep(folder: Path) -> None:
+    (folder / "config.json").write_text("[" * 100_000)
+
+
+def empty_weights(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"")
+
+
+def other_tokenizer(folder: Path) -> None:
+    """One with more tokens than the weights have rows."""
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["model"]["vocab"]["beyond"] = len(content["model"]["vocab"])
+    write(folder / "tokenizer.json", content)
+
+
+@pytest.mark.parametrize("damage", [no_list, no_path, deep, empty_weights, other_tokenizer])
+def test_damaged_files_are_told(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    folder = tiny_model(tmp_path / "model")
+    damage(folder)
+    with pytest.raises(UsageError, match="the embedder onnx cannot run"):
+        onnx(folder).embed(["a"])
+
+
+def test_a_limit_that_is_no_number_is_none(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "model")
+    (folder / "tokenizer_config.json").write_text('{"model_max_length": Infinity}')
+    assert onnx(folder).max_tokens == 30
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ main text.
 
 import pytest
 
+from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import parse, sniff
 from llmops.tasks.plugins.parsers.html import document
 from llmops.tasks.plugins.parsers.html.page_blocks import blocks, markdown
@@ -159,3 +160,15 @@ def test_chapters_of_books_are_read_as_pages_are() -> None:
 )  # fmt: skip
 def test_xml_without_a_prolog_is_xml(uri: str, data: bytes, expected: str) -> None:
     assert sniff(data, uri) == expected
+
+
+def nested(count: int) -> bytes:
+    inner = f"{'<div>' * count}<p>deep</p>{'</div>' * count}"
+    return f"<p>before</p>{inner}<p>after</p>".encode()
+
+
+def test_a_page_that_is_nested_too_deeply_to_be_read_whole_is_refused() -> None:
+    whole = parse(nested(2_000), "a.html").text
+    assert [word in whole for word in ("before", "deep", "after")] == [True] * 3
+    with pytest.raises(DocumentError, match="2,048 elements of the page lie in each other"):
+        parse(nested(2_100), "a.html")

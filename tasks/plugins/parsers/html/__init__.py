@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lxml import html
 
 
+CUT = "ERR_RESOURCE_LIMIT"
+"""What libxml2 notes where it has stopped reading."""
 DECLARED = re.compile(
     rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""",
     re.IGNORECASE,
@@ -79,7 +81,9 @@ def _shown(tree: "html.HtmlElement") -> list[PageBlock]:
 
 
 def document(data: bytes) -> "html.HtmlElement":
-    """The page as an lxml tree. Raises DocumentError when there is nothing in it."""
+    """The page as an lxml tree. Raises DocumentError when there is nothing in it, or when it is
+    nested so deeply that libxml2 leaves out the rest.
+    """
     from lxml import etree, html
 
     declaration = DECLARED.search(data[:4096])
@@ -87,12 +91,17 @@ def document(data: bytes) -> "html.HtmlElement":
         next((name.decode() for name in declaration.groups() if name), "") if declaration else ""
     )
     text = PROLOGUE.sub("", decode(data, declared)[0]).replace("\x00", "")
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=True, remove_pis=True)
     try:
-        return html.document_fromstring(
-            text, parser=html.HTMLParser(encoding="utf-8", huge_tree=True, remove_pis=True)
-        )
+        page = html.document_fromstring(text, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
         raise DocumentError("the page is empty or no HTML") from error
+    if any(each.type_name == CUT for each in parser.error_log):
+        raise DocumentError(
+            "more than 2,048 elements of the page lie in each other: what is deeper, and all after "
+            "it, cannot be read"
+        )
+    return page
 
 
 def serialised(tree: "html.HtmlElement") -> str:
