@@ -9,7 +9,7 @@ from llmops.deployments.prefect_api import PrefectApi
 
 class PartShown(TypedDict):
     """A part of `up`, or a server that the user has (`yours`). `waits`: what it waits for, though
-    it is well.
+    it is well; `starting`: it does not answer yet, and its process is young.
     """
 
     name: str
@@ -19,6 +19,7 @@ class PartShown(TypedDict):
     restarts: int
     yours: bool
     waits: str
+    starting: bool
 
 
 class ServerShown(TypedDict):

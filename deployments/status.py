@@ -26,7 +26,7 @@ from llmops.deployments.shown import (
 from llmops.deployments.spending import month_spend, over_budget
 from llmops.deployments.times import cron_for, last_time
 from llmops.deployments.up import record
-from llmops.deployments.up.ailing import ailing
+from llmops.deployments.up.ailing import ailing, starting
 from llmops.deployments.up.record import UpRecord
 from llmops.flows.server.used import used
 from llmops.tasks.alerts.beats import SILENCE_HINT, silence
@@ -110,6 +110,7 @@ def _parts(look: StatusLook, up: UpRecord | None) -> list[PartShown]:
                 "restarts": part.restarts,
                 "yours": part.yours,
                 "waits": part.waits,
+                "starting": starting(part),
             }
         )
         for message in ailing(part, look.home):

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from llmops.flows import circumstances
 from llmops.flows.interrupts import INTERRUPTED, InterruptWatch
 from llmops.tasks import progress
-from llmops.tasks.errors import LIVE, LlmopsError, Mistake, disk_trouble
+from llmops.tasks.errors import LIVE, LlmopsError, Mistake
 from llmops.tasks.stopping import Stopped
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def _failed(error: Exception, as_json: bool) -> int:
     """Report an error and return its exit code; a traceback only for what nobody expected: a
     bug.
     """
-    error = disk_trouble(error) or error
+    error = circumstances.told(error) or error
     if isinstance(error, LlmopsError):
         _report(error.mistakes(), as_json)
         return error.exit_code

@@ -107,6 +107,8 @@ def invalid(error: RequestValidationError) -> HttpProblem:
     if not place and first["type"] in NO_OBJECT:
         told = "the body has to be a JSON object, with the header `content-type: application/json`"
         return HttpProblem(400, told, code="invalid_value")
+    if first["type"] == "extra_forbidden":
+        return HttpProblem(400, f"unknown key {place!r}", code="invalid_value", param=place)
     message = str(first["msg"]).removeprefix("Value error, ")
     told = f"{place}: {message}" if place else message
     return HttpProblem(400, told, code="invalid_value", param=place or None)

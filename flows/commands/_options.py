@@ -19,6 +19,10 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set chunk.size=300"),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The knowledge base.")]
+AnyName = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="The knowledge base; not needed where there is one."),
+]
 Golden = Annotated[Path, typer.Option("--golden", help="A golden set (JSON lines).")]
 Depth = Annotated[
     int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")
@@ -58,9 +62,12 @@ def ledger() -> "Ledger":
     return existing_ledger(home())
 
 
-def knowledge_base(name: str) -> "Handle":
+def knowledge_base(name: str | None) -> "Handle":
+    """The one of this name, or the only one. Raises UsageError where a name is needed."""
     from llmops.tasks.knowledge.handle import Handle
 
+    if name is None:  # not "", which may stand where a command removes one
+        name = the_only_base("name one of them after the command")
     return Handle(home=home(), name=name)
 
 
@@ -69,7 +76,7 @@ def no_base() -> str:
     return f"llmops index CONFIG builds one in {home()}; LLMOPS_HOME names another home"
 
 
-def the_only_base() -> str:
+def the_only_base(hint: str = "") -> str:
     """The knowledge base of a home that has one; of several, the only one that has a version.
     Raises UsageError.
     """
@@ -84,7 +91,7 @@ def the_only_base() -> str:
         case names:
             raise UsageError(
                 f"there are {len(names)} knowledge bases: {', '.join(names)}",
-                hint=f"say which: --kb {names[0]}",
+                hint=hint or f"say which: --kb {names[0]}",
             )
 
 

@@ -8,6 +8,7 @@ import typer
 from llmops.flows.commands import _grid, _measured
 from llmops.flows.commands import _tables as draw
 from llmops.flows.commands._options import (
+    AnyName,
     Depth,
     Details,
     Golden,
@@ -48,20 +49,20 @@ def list_() -> Answer:
 
 
 @command(app, "status")
-def status(name: Name) -> Answer:
+def status(name: AnyName = None) -> Answer:
     """Show the live version, the age of each source, and what waits in quarantine."""
     from llmops.tasks.knowledge import views
 
     kb = knowledge_base(name)
     if first := _first_build(kb):
-        return answer({"knowledge_base": name, "version": None, "running": first}, draw.facts)
+        return answer({"knowledge_base": kb.name, "version": None, "running": first}, draw.facts)
     return answer(views.status(kb), _draw_status)
 
 
 def _draw_status(console: "Console", found: Mapping[str, Any]) -> None:
     sources = [
-        f"{each['source']}: {draw.amount(each['documents'], 'documents')}, listed "
-        f"{draw.age(each['staleness_seconds'])}"
+        f"{each['source']}: listed {draw.age(each['staleness_seconds'])}, "
+        f"{draw.amount(each['documents'], 'documents')}"
         for each in found["sources"]
     ]
     held, again = found["quarantine"], found["retryable"]
@@ -78,7 +79,7 @@ def _first_build(kb: "Handle") -> str | None:
 
 
 @command(app, "log")
-def log(name: Name) -> Answer:
+def log(name: AnyName = None) -> Answer:
     """List the versions, newest first."""
     from llmops.tasks.knowledge.views import history
 
@@ -103,9 +104,9 @@ def _draw_log(console: "Console", found: Mapping[str, Any]) -> None:
 def diff(
     name: Name,
     start: Annotated[
-        int | None, typer.Argument(metavar="[FROM]", help="The earlier version.")
+        int | None, typer.Argument(metavar="FROM", help="The earlier version.")
     ] = None,
-    end: Annotated[int | None, typer.Argument(metavar="[TO]", help="The later version.")] = None,
+    end: Annotated[int | None, typer.Argument(metavar="TO", help="The later version.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Add a unified diff of the text.")] = False,
     uri: Annotated[
         list[str] | None, typer.Option("--uri", help="Only this document; repeat for several.")
@@ -142,7 +143,7 @@ def rollback(
 
 @command(app, "ranking")
 def ranking(
-    name: Name,
+    name: AnyName = None,
     back: Annotated[
         bool, typer.Option("--rollback", help="Make the ranking before the live one live again.")
     ] = False,
@@ -161,8 +162,8 @@ def ranking(
         raise UsageError("--to says where a rollback goes", hint="add --rollback")
     if back:
         now, before = rankings.rollback(kb, to)
-        told = f"{name} ranks by {_ranking(now)} again (was {_ranking(before)})."
-        moved = {"knowledge_base": name, "ranking": now, "previous_ranking": before}
+        told = f"{kb.name} ranks by {_ranking(now)} again (was {_ranking(before)})."
+        moved = {"knowledge_base": kb.name, "ranking": now, "previous_ranking": before}
         return answer(moved, line(told))
     columns = ["ranking", "status", "live", "applies", "gain", "questions", "created_at"]
     return answer(rankings.overview(kb), draw.table("rankings", columns, empty=NO_RANKING))
@@ -174,7 +175,7 @@ def _ranking(number: int | None) -> str:
 
 @command(app, "documents")
 def documents(
-    name: Name,
+    name: AnyName = None,
     where: Annotated[
         str, typer.Option("--where", help="Only documents that fulfil a condition.")
     ] = "",
@@ -189,7 +190,7 @@ def documents(
 
 
 @command(app, "verify", long=True)
-def verify(name: Name, details: Details = False, vectors: Vectors = False) -> Answer:
+def verify(name: AnyName = None, details: Details = False, vectors: Vectors = False) -> Answer:
     """Compare the store with the ledger, row by row; exit 1 when they differ."""
     from llmops.tasks.maintenance.verify import counts
     from llmops.tasks.maintenance.verify import verify as compare
@@ -200,8 +201,8 @@ def verify(name: Name, details: Details = False, vectors: Vectors = False) -> An
 
 @command(app, "measure", long=True)
 def measure(
-    name: Name,
     golden: Golden,
+    name: AnyName = None,
     k: Depth = 10,
     mode: Annotated[
         list[str] | None,
@@ -218,11 +219,12 @@ def measure(
     modes = [checked_mode(each) for each in mode or usual]
     specs = rerankers(rerank or ())
     asked = read_golden(golden)
-    live = knowledge_base(name).published()
+    kb = knowledge_base(name)
+    live = kb.published()
     measured = measure_version(home(), live, asked.questions, k, modes, specs)
     if "hybrid" in measured.modes:  # as readers search, and as the gate measures
         _measured.record(home(), live, measured, asked.sha256, golden.stem)
     return answer(
-        {"knowledge_base": name, "version": live.version, **measured.to_json()},
+        {"knowledge_base": kb.name, "version": live.version, **measured.to_json()},
         _measured.measurement,
     )

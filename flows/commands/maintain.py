@@ -21,7 +21,7 @@ NAME = "home"
 def maintain(
     config: Annotated[
         Path | None,
-        typer.Argument(metavar="[CONFIG]", help="A config of `flow: maintain`; else its defaults."),
+        typer.Argument(metavar="CONFIG", help="A config of `flow: maintain`; else its defaults."),
     ] = None,
     changes: Changes = None,
 ) -> Answer:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmops.flows.commands import _tables as draw
-from llmops.flows.commands._options import Details, Name, Vectors, Yes, home, knowledge_base
+from llmops.flows.commands._options import (
+    AnyName,
+    Details,
+    Name,
+    Vectors,
+    Yes,
+    home,
+    knowledge_base,
+)
 from llmops.flows.console import Answer, answer, command, line
 
 if TYPE_CHECKING:
@@ -35,7 +43,7 @@ def repair(name: Name, vectors: Vectors = False, details: Details = False) -> An
 
 @command(app, "gc", long=True)
 def gc(
-    name: Name,
+    name: AnyName = None,
     embeddings: Annotated[
         bool,
         typer.Option(

@@ -22,7 +22,7 @@ app = typer.Typer(
     help="Plugins: what configs can choose from, and one of your own.",
 )
 Facts = Mapping[str, Any]
-Family = Annotated[str, typer.Argument(metavar="[FAMILY]", help="Such as sources or scorers.")]
+Family = Annotated[str, typer.Argument(metavar="FAMILY", help="Such as sources or scorers.")]
 
 
 @command(app, "list")

@@ -28,7 +28,7 @@ def list_(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER]",
+            metavar="FOLDER",
             help="Of the prompt files. Default: prompts, configs/prompts, or the current folder.",
         ),
     ] = None,

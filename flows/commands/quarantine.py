@@ -18,7 +18,7 @@ app = typer.Typer(
 
 Base = Annotated[str | None, typer.Option("--kb", help="Only of this knowledge base.")]
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]…", help="Items; default: all of --kb.")
+    list[str] | None, typer.Argument(metavar="ID…", help="Items; default: all of --kb.")
 ]
 
 

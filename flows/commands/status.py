@@ -104,12 +104,16 @@ def _servers(console: "Console", found: Facts) -> None:
     rows = []
     for server in found["servers"]:
         part = parts.pop(server["name"], None)
-        health = server["answers"] if part is None else part["healthy"]
-        rows.append([server["name"], _health(health), server["url"] or "-", server["why"]])
+        health = _health(server["answers"]) if part is None else _of_part(part)
+        rows.append([server["name"], health, server["url"] or "-", server["why"]])
     for name, part in parts.items():
         why = part["waits"] or (f"process {part['pid']}" if part["pid"] else "")
-        rows.append([name, _health(part["healthy"]), part["url"] or "-", why])
+        rows.append([name, _of_part(part), part["url"] or "-", why])
     grid(console, ["part", "", "address", "why"], rows)
+
+
+def _of_part(part: Facts) -> str:
+    return "starts" if part["starting"] else _health(part["healthy"])
 
 
 def _health(well: bool | None) -> str:

@@ -39,11 +39,13 @@ DEEPEST = 50
 MOST_VALUES = 1_000
 TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.]))
-                       |(?P<word>[^\W\d][\w.-]*)|(?P<sign><=|>=|!=|[=<>(),]))""",
+                       |(?P<word>[^\W\d][\w.-]*)|(?P<sign>==|<>|&&|\|\||<=|>=|!=|[=<>(),]))""",
     re.VERBOSE | re.DOTALL,
 )
 EXAMPLE = 'for example: lang = "de" and year >= 2024'
 SIGNS = ("=", "!=", "<", "<=", ">", ">=")
+INSTEAD = {"==": "=", "<>": "!=", "&&": "and", "||": "or"}
+"""What other languages write."""
 JOINING = ("and", "or", ")", "")  # where a condition should begin, these say that there is none
 
 
@@ -73,6 +75,8 @@ def _tokens(text: str) -> list[Token]:
             wrong = len(text[:place]) + len(text[place:]) - len(text[place:].lstrip())
             raise _wrong(f"{text[wrong : wrong + 20]!r} is not understood", wrong)
         kind = str(match.lastgroup)
+        if ours := INSTEAD.get(match[kind]) if kind == "sign" else None:
+            raise _wrong(f"write {ours} instead of {match[kind]}", match.start(kind))
         tokens.append(Token(kind, match[kind], match.start(kind)))
         place = match.end()
     return [*tokens, Token("end", "", len(text))]

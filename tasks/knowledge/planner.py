@@ -20,7 +20,7 @@ from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.quarantine import held as held_items
 from llmops.tasks.knowledge.sizes import SizeTally, kind_of
 from llmops.tasks.knowledge.sketches import CorpusVerdicts
-from llmops.tasks.knowledge.start import begin, start, totals
+from llmops.tasks.knowledge.start import start, steps_of, totals
 from llmops.tasks.knowledge.suppressed import admitted, suppressed_hashes
 from llmops.tasks.lake import write_atomically
 from llmops.tasks.plugins import Spec, canonical
@@ -319,7 +319,7 @@ def dry_run(
     """The object of `index --plan`: what would be done, what it would cost, and what the guard of
     deletions would say. Writes only that, to `plans/KB.json`.
     """
-    steps = begin(handle)
+    steps = steps_of(handle)
     build = start(handle, specs, full=full)
     try:
         steps.plan = plan_build(build, record=False)

@@ -14,7 +14,7 @@ from llmops.tasks.knowledge.naming import collection_name
 from llmops.tasks.knowledge.outcome import Outcome, Steps, Totals, outcome_of
 from llmops.tasks.knowledge.reading import collection_of
 from llmops.tasks.knowledge.versions import next_number, register
-from llmops.tasks.ledger import live_at, now
+from llmops.tasks.ledger import live_at, now, open_ledger
 from llmops.tasks.ledger.tables import chunks, documents
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.chunkers import Chunker
@@ -27,6 +27,12 @@ from llmops.tasks.texts.language import unread
 def begin(handle: Handle, run_id: str | None = None, *, gated: bool = False) -> Steps:
     """The steps of a run that has done nothing yet; the knowledge base becomes known."""
     register(handle)
+    return steps_of(handle, run_id, gated=gated)
+
+
+def steps_of(handle: Handle, run_id: str | None = None, *, gated: bool = False) -> Steps:
+    """The same for a look ahead, which leaves no knowledge base behind."""
+    open_ledger(handle.home)
     live = handle.live()
     return Steps(handle.name, run_id, live.version if live else None, gated)
 

@@ -5,7 +5,8 @@ it, and the runs that made them.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePath
+from difflib import get_close_matches
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from sqlalchemy import ColumnElement, Row, Table, select
@@ -179,12 +180,21 @@ def _unknown(ledger: Ledger, given: str, kb: str | None) -> UsageError:
                 f"{given!r} was erased from {name!r} at "
                 f"{aware(row.erased_at):%Y-%m-%d %H:%M} UTC: nothing of it is known"
             )
-    hint = did_you_mean(given, uris, most=3, alike=0.5) or (
+    hint = did_you_mean(given, _similar(given, uris), most=3, alike=0.5) or (
         "give a chunk id or doc_id of a search, or a uri of `llmops kb documents`"
         if uris
         else "nothing is built yet: llmops index CONFIG"
     )
     return UsageError(f"{given!r} is no chunk and no document of {where}", hint=hint)
+
+
+def _similar(given: str, uris: Sequence[str]) -> list[str]:
+    """Those whose last part resembles that of what was given: files of one folder are alike for
+    that alone.
+    """
+    last = {uri: PurePosixPath(uri.lower()).name for uri in uris}
+    close = set(get_close_matches(PurePosixPath(given.lower()).name, last.values(), 3, 0.7))
+    return [uri for uri in uris if last[uri] in close]
 
 
 def _holds(row: Row[Any], version: int) -> bool:

@@ -10,7 +10,7 @@ from llmops.tasks.knowledge.build import Specs
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.live_texts import text_loaders
 from llmops.tasks.knowledge.planner import plan_build
-from llmops.tasks.knowledge.start import begin, start
+from llmops.tasks.knowledge.start import start, steps_of
 from llmops.tasks.retrieval.golden import GoldenSet, missing, read_golden
 
 
@@ -89,7 +89,7 @@ def _coming(kb: Handle, specs: Specs) -> tuple[set[str] | None, list[str]]:
     sources cannot be listed.
     """
     try:
-        begin(kb)
+        steps_of(kb)
         plan = plan_build(start(kb, specs), record=False)
     except LlmopsError as error:
         return None, [f"the sources cannot be listed: {error.message}"]

@@ -208,7 +208,7 @@ def find(family: str, name: str) -> type[Plugin]:
     """
     if name not in names(family):
         known = ", ".join(names(family))
-        hint = did_you_mean(name, names(family)) or f"known {family}: {known}"
+        hint = did_you_mean(name, names(family)) or f"`llmops plugins list {family}` describes them"
         raise ConfigError(
             [
                 Mistake(

@@ -201,6 +201,16 @@ def _question(line: str, where: str, mistakes: list[Mistake]) -> Question | None
     return None
 
 
+WANTED = {
+    "model_type": "an object in braces is wanted",
+    "dict_type": "an object in braces is wanted",
+    "tuple_type": "a list in brackets is wanted",
+    "list_type": "a list in brackets is wanted",
+    "string_type": "a text in quotes is wanted",
+}
+"""Instead of pydantic's words, which name types of Python."""
+
+
 def _explain(detail: ErrorDetails, where: str) -> Mistake:
     """One pydantic error as a mistake of this format."""
     path = ".".join(str(part) for part in detail["loc"])
@@ -216,7 +226,7 @@ def _explain(detail: ErrorDetails, where: str) -> Mistake:
             where,
             "every question needs a text and at least one relevant document",
         )
-    problem = detail["msg"][0].lower() + detail["msg"][1:]
+    problem = WANTED.get(detail["type"], detail["msg"][0].lower() + detail["msg"][1:])
     return Mistake(
         f"{path or 'the line'}: {problem}, got {_short(detail['input'])}", where, f"write {ALLOWED}"
     )
@@ -226,9 +236,9 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise _broken(
-            path, "the golden set does not exist", "the path is relative to the config file"
-        ) from None
+        start = "the config file" if path.is_absolute() else f"the current folder, {Path.cwd()}"
+        hint = f"the path is relative to {start}"
+        raise _broken(path, "the golden set does not exist", hint) from None
     except OSError as error:
         raise _broken(
             path, f"the golden set cannot be read: {error.strerror}", "name a file of JSON lines"

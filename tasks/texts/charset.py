@@ -14,35 +14,31 @@ MARKS = (
 )
 SAMPLE = 64 * 1024
 CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
-LIKELY = [
-    "cp932",
-    "euc_jp",
-    "gb18030",
-    "big5",
-    "cp949",
-    "cp1250",
-    "cp1251",
-    "cp1252",
-    "cp1253",
-    "cp1254",
-    "cp1255",
-    "cp1256",
-    "cp1257",
-    "cp1258",
-    "koi8_r",
-    "koi8_u",
-    "tis_620",
-    "iso8859_2",
-    "iso8859_6",
-    "cp437",
-    "cp850",
-    "mac_roman",
-]
-"""What files are written in; the rare ones only lead detection astray."""
-LATIN = {"cp1250", "cp1254", "cp1257", "cp1258", "iso8859_2", "cp437", "cp850", "mac_roman"}
-"""Where one of these reads a text no better than cp1252 does, it is cp1252, which is far more
-frequent.
+LATIN = ("cp1250", "cp1252", "cp1254", "cp1257", "cp1258")
+WINDOWS = (
+    *LATIN,
+    *("cp1251", "cp1253", "cp1255", "cp1256"),
+    *("cp932", "cp949", "gb18030", "big5hkscs", "euc_jis_2004"),
+)
+"""What nearly all files are written in that are not UTF-8."""
+OLDER_LATIN = ("iso8859-2", "iso8859-9", "cp437", "cp850", "cp852", "mac-roman")
+OLDER = (
+    *OLDER_LATIN,
+    *("koi8-r", "koi8-u", "tis-620", "cp866"),
+    *("iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8"),
+)
+FEW = 4
+"""Bytes beyond ASCII that are too few to tell a rare encoding from a frequent one."""
+NEARLY = 0.9
+"""cp1252 is so much more frequent than its neighbours that it wins with this share of the best
+one's confidence.
 """
+ACCENTED = re.compile(
+    rb"(?<=[A-Za-z])[\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xa1-\xff]{1,2}(?![\x80-\xff])"
+    rb"|(?<![\x80-\xff])[\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xa1-\xff]{1,2}(?=[A-Za-z])"
+)
+"""Letters beyond ASCII beside one of ASCII: no word mixes the Latin script with another."""
+BEYOND_ASCII = bytes(range(128, 256))
 IDEOGRAPHS = re.compile("[\u3400-\u9fff\uac00-\ud7ff]")
 RARE_LATIN = re.compile("[\u0100-\u036f]")
 NOT_TEXT = (
@@ -141,24 +137,32 @@ def _mended(data: bytes) -> tuple[str, str] | None:
 
 
 def _legacy(data: bytes) -> tuple[str, str]:
-    from charset_normalizer import from_bytes
+    name = _likeliest(_telling(data))
+    text = data.decode(name, "replace")
+    if text.count("\ufffd") > len(text) // 100:
+        raise DocumentError(NOT_TEXT)
+    return text, name
 
-    readings = list(from_bytes(_telling(data), cp_isolation=LIKELY))
-    if not readings:
-        text = data.decode("cp1252", "replace")
-        if text.count("\ufffd") > len(text) // 100:
-            raise DocumentError(NOT_TEXT)
-        return text, "cp1252"
-    best = readings[0]
-    western = next((each for each in readings if each.encoding == "cp1252"), None)
-    if (
-        best.encoding in LATIN
-        and western
-        and western.chaos <= best.chaos
-        and western.coherence >= best.coherence - 0.1
-    ):
-        best = western
-    return data.decode(best.encoding, "replace"), best.encoding
+
+def _likeliest(part: bytes) -> str:
+    from chardet import detect_all
+
+    foreign = len(part) - len(part.translate(None, BEYOND_ASCII))
+    accented = sum(map(len, ACCENTED.findall(part))) >= foreign / 2
+    among = [*(LATIN if accented else WINDOWS)]
+    if foreign >= FEW:
+        among += OLDER_LATIN if accented else OLDER
+    readings = {
+        str(each["encoding"]): each["confidence"]
+        for each in detect_all(
+            part, ignore_threshold=True, include_encodings=among, compat_names=False
+        )
+        if each["encoding"]
+    }
+    best = next(iter(readings), "")
+    if best in LATIN and readings.get("cp1252", 0.0) >= NEARLY * readings[best]:
+        return "cp1252"
+    return best or "cp1252"
 
 
 def _telling(data: bytes) -> bytes:

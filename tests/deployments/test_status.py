@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,6 +66,24 @@ def test_parts_that_are_down_or_restless_are_alerts(project: Path, home: Path) -
     assert found["up"]["pid"] == os.getpid()
     assert [part["healthy"] for part in found["parts"]] == [True, True, False]
     assert kinds(found) == [("part", "mlflow"), ("part", "worker")]
+
+
+def test_a_part_whose_first_process_is_young_starts(
+    project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.mkdir()
+    monkeypatch.setenv("LLMOPS_HOME", str(home))
+    me, just = psutil.Process(), time.time() - 5
+    young = PartRecord(name="app", pid=7, created=just)
+    parts = (young, young.model_copy(update={"name": "worker", "restarts": 1}))
+    written = UpRecord(
+        pid=os.getpid(), created=me.create_time(), mark="m", folder=str(project), parts=parts
+    )
+    record.write(home, written)
+    said = llmops("status").out
+    assert [part["starting"] for part in status(home)["parts"]] == [True, False]
+    assert "! app: is starting" in said
+    assert "! worker: is down" in said
 
 
 def test_a_probe_asks_whether_all_parts_of_a_running_up_are_well(

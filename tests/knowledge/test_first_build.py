@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import update
 
 from llmops.flows.commands._options import the_only_base
-from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.start import begin
-from llmops.tasks.ledger import open_ledger
+from llmops.tasks.knowledge.handle import Handle, known
+from llmops.tasks.knowledge.start import begin, steps_of
+from llmops.tasks.ledger import existing_ledger, open_ledger
 from llmops.tasks.ledger.tables import knowledge_bases
 from tests.commandline import llmops, refused
 
@@ -52,6 +52,21 @@ def test_search_takes_the_only_knowledge_base_and_names_several(kb: Handle) -> N
         trains = knowledge_bases.c.name == "trains"
         connection.execute(update(knowledge_bases).where(trains).values(live=1))
     assert the_only_base() == "trains"
+
+
+def test_what_only_reads_needs_no_name_where_there_is_one(kb: Handle) -> None:
+    with kb.hold("run-1"):
+        assert llmops("kb", "status", "--json").data["knowledge_base"] == "boats"
+    begin(Handle(home=kb.home, name="trains"))
+    refused(2, "(?s)there are 2 knowledge bases: boats, trains.*name one of them", "kb", "status")
+    refused(2, "Missing argument 'NAME'", "kb", "drop", "--yes")
+    refused(2, "no knowledge base '' has been published", "kb", "gc", "")
+
+
+def test_a_look_ahead_leaves_no_knowledge_base_behind(tmp_path: Path) -> None:
+    home = tmp_path / "other"
+    steps_of(Handle(home=home, name="boats"))
+    assert known(existing_ledger(home)) == []
 
 
 def test_an_empty_home_is_named_and_what_to_do_is_said(tmp_path: Path) -> None:

@@ -122,3 +122,14 @@ def test_what_is_unknown_says_so_and_guesses(lance_shop: Workshop) -> None:
     erase(lance_shop.handle, "d1.txt")
     with pytest.raises(UsageError, match="was erased from 'shop'"):
         explain(lance_shop.home, "d1.txt")
+
+
+def test_only_a_name_that_resembles_is_suggested(lance_shop: Workshop) -> None:
+    names = ("a", "b", "install")
+    lance_shop.build({f"guide/en/{name}.md": f"The {name} of the lighthouse." for name in names})
+    with pytest.raises(UsageError) as close:
+        explain(lance_shop.home, "guide/instal.md")
+    assert close.value.hint == "did you mean guide/en/install.md?"
+    with pytest.raises(UsageError) as none:
+        explain(lance_shop.home, "guide/en/nothing.md")
+    assert "did you mean" not in none.value.hint

@@ -82,7 +82,7 @@ def test_every_broken_line_is_reported_at_once(tmp_path: Path) -> None:
     )
     assert "unknown key 'relevant.0.url'; allowed: uri, quote (did you mean uri?)" in text
     assert "unknown key 'zzz'" in text
-    assert "got 'x.md'" in text
+    assert "relevant.0: an object in braces is wanted, got 'x.md'" in text
 
 
 @pytest.mark.parametrize(

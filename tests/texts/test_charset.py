@@ -48,6 +48,44 @@ def test_the_encoding_is_found(text: str, encoding: str, times: int) -> None:
     assert decode((text * times).encode(encoding))[0] == text * times
 
 
+CZECH = "Příliš žluťoučký kůň úpěl ďábelské ódy. Žádný učený z nebe nespadl.\n"
+POLISH = "Zażółć gęślą jaźń. Nie ma róży bez kolców, a święto bez gości.\n"
+TURKISH = "Pijamalı hasta yağız şoföre çabucak güvendi, güneş doğmadan işe gitti.\n"
+LITHUANIAN = "Įlinkdama fechtuotojo špaga sublykčiojusi pragręžė apvalų arbūzą.\n"
+HEBREW = "שלום עולם, זהו משפט קצר בעברית שנכתב לפני שנים רבות.\n"
+GREEK = "Η ελληνική γλώσσα είναι μία από τις αρχαιότερες γραπτές γλώσσες.\n"
+KOREAN = "대한민국의 수도는 서울이며 가장 큰 도시이다.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Déjà vu à l'été.", "latin-1"),
+        ("Voilà le café.", "cp1252"),
+        ("Les élèves étaient très fatigués après la fête.", "cp1252"),
+        ("für", "latin-1"),
+        ("20 °C", "latin-1"),
+        ("Fußgängerüberweg", "latin-1"),
+        (GERMAN * 2, "mac_roman"),
+        (CZECH, "cp1250"),
+        (CZECH * 5, "cp852"),
+        (POLISH, "cp1250"),
+        (TURKISH, "cp1254"),
+        (LITHUANIAN, "cp1257"),
+        (HEBREW, "cp1255"),
+        (GREEK, "cp1253"),
+        (GREEK, "iso8859_7"),
+        (RUSSIAN, "cp866"),
+        (RUSSIAN, "iso8859_5"),
+        (KOREAN, "cp949"),
+        ("Привет мир", "cp1251"),
+        ("你好世界", "gb18030"),
+    ],
+)
+def test_short_texts_and_those_of_many_countries_and_systems(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding))[0] == text
+
+
 def test_few_foreign_letters_in_a_long_ascii_text() -> None:
     text = (
         "A long English text about nothing at all.\n" * 3000
