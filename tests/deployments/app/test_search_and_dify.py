@@ -50,6 +50,11 @@ def test_what_is_wrong_with_a_search_is_named(
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
 
 
+def test_a_key_that_there_is_not_is_named_in_plain_words(app: App) -> None:
+    error = app.search(colour=1).json()["error"]
+    assert (error["message"], error["param"]) == ("unknown key 'colour'", "colour")
+
+
 def retrieval(app: App, body: Any, authorization: str | None = "Bearer any") -> Response:
     headers = {"authorization": authorization} if authorization is not None else {}
     return app.client.post("/retrieval", json=body, headers=headers)
