@@ -74,6 +74,16 @@ SCRIPT_LANGUAGES = {script: frozenset({code}) for script, code in SCRIPTS.items(
     "ETHIOPIC": frozenset({"am", "ti"}),
 }
 """The languages that are written in a script."""
+SIBLINGS = (("bs", "hr", "sr"), ("nn", "no"), ("id", "ms"))
+"""Whose texts are so alike that no model is sure of one, though it is of all together."""
+CYRILLIC = {
+    "be": "ў",
+    "mk": "ѓќѕ",
+    "sr": "ђћљњџј",
+    "kk": "әғқңұһ",
+    "uk": "їєґі",
+}
+"""Letters that a language has and the ones below do not, where the model is not sure."""
 PERSIAN = frozenset("پچژگکی")
 URDU = frozenset("ٹڈڑںھہے")
 
@@ -127,12 +137,20 @@ def _within(script: str, sample: str) -> str:
         return SCRIPTS[script]
     if script == "ARABIC":
         return "ur" if URDU & set(sample) else "fa" if PERSIAN & set(sample) else "ar"
-    return _sure(sample) or SCRIPTS[script]
+    if sure := _sure(sample):
+        return sure
+    if script == "CYRILLIC":
+        letters = set(sample.lower())
+        return next((code for code, own in CYRILLIC.items() if letters & set(own)), "ru")
+    return SCRIPTS[script]
 
 
 def _sure(sample: str) -> str | None:
-    code, probability = letter_sequences().classify(sample)
-    return code if probability >= SURE else None
+    """The likeliest language, where it or it and its siblings are likely enough."""
+    shares = letter_sequences().shares(sample)
+    code = max(shares, key=shares.__getitem__)
+    alike = next((each for each in SIBLINGS if code in each), (code,))
+    return code if sum(shares[each] for each in alike) >= SURE else None
 
 
 class LetterSequences:
@@ -147,8 +165,8 @@ class LetterSequences:
         self._found, self._pairs = arrays["found"], arrays["pairs"]
         self._codes, self._places = arrays["codes"], arrays["places"]
 
-    def classify(self, text: str) -> tuple[str, float]:
-        """(ISO 639-1 code, probability)."""
+    def shares(self, text: str) -> dict[str, float]:
+        """The probability of each language, by its ISO 639-1 code."""
         letters = _encoded(text)
         found = self._found[self._walk(letters)]
         found, counts = np.unique(found[found >= 0], return_counts=True)
@@ -156,7 +174,7 @@ class LetterSequences:
         scores = (scores + self._common) if len(found) else np.zeros(len(self._places))
         scores = np.exp((scores - scores.max()) / math.sqrt(len(letters) or 1))
         shares = np.bincount(self._places, scores) / scores.sum()
-        return str(self._codes[shares.argmax()]), float(shares.max())
+        return dict(zip(self._codes.tolist(), shares.tolist(), strict=True))
 
     def _walk(self, letters: NDArray[np.uint8]) -> NDArray[np.uint32]:
         """The automaton's state after each letter. All are guessed, from two letters, and each is
