@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.user_cache import user_cache
+from llmops.tasks.user_cache import NEW, made_ready, user_cache
 
 HASH_LENGTH = 32
 REVISION = re.compile(r"^revision\b[^=\n]*=\s*(.+)$", re.MULTILINE)
@@ -100,9 +100,8 @@ def keep_empty(
     where the cache or the database is of no use.
     """
     try:
-        folder = user_cache()
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix="new-") as new:
+        folder = made_ready(user_cache())
+        with tempfile.TemporaryDirectory(dir=folder, prefix=NEW) as new:
             made = Path(new) / "empty.db"
             with closing(sqlite3.connect(database)) as opened:
                 opened.execute("VACUUM INTO ?", (str(made),))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from llmops.tasks.user_cache import user_cache
+from llmops.tasks.user_cache import NEW, made_ready, user_cache
 
 LOG = logging.getLogger(__name__)
 Arrays = Mapping[str, NDArray[Any]]
@@ -60,8 +60,7 @@ def _line(name: str, array: NDArray[Any]) -> str:
 
 def _keep(arrays: Arrays, key: str) -> None:
     """A kill leaves none or all of them; each is on the disk before it has its name."""
-    folder = user_cache() / key
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made_ready(user_cache() / key)
     for name, array in arrays.items():
         _write(folder / f"{name}.npy", partial(np.save, arr=array))
     listed = "\n".join([str(len(arrays)), *(_line(*each) for each in arrays.items())]).encode()
@@ -69,7 +68,7 @@ def _keep(arrays: Arrays, key: str) -> None:
 
 
 def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix="new-", delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=NEW, delete=False) as file:
         try:
             write(file)
             file.flush()

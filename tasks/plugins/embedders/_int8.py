@@ -28,7 +28,7 @@ from llmops.tasks.plugins._safetensors import Array
 from llmops.tasks.plugins.embedders._bert import BertShape
 from llmops.tasks.plugins.embedders._session import LoadedModel
 from llmops.tasks.schemas import Vectors
-from llmops.tasks.user_cache import user_cache
+from llmops.tasks.user_cache import NEW, made_ready, user_cache
 
 Precision = Literal["fp32", "int8"]
 INSTALL = "pip install 'llmops-pipelines[int8]'"
@@ -96,8 +96,7 @@ def load_int8(
             return _loaded(folder, shape)
         shutil.rmtree(folder, ignore_errors=True)
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="new-") as new:
+        with tempfile.TemporaryDirectory(dir=made_ready(cache), prefix=NEW) as new:
             made = Path(new) / "model"
             _convert(tensors(), shape, made)
             _check(_loaded(made, shape), like(), texts)

@@ -129,9 +129,12 @@ class HeldVectors:
 
         if k >= len(rough.cosines):
             return exact(np.arange(len(rough.cosines)))
-        _, some = exact(np.flatnonzero(rough.cosines >= kth_best(rough.cosines, k)))
-        least = kth_best(some, k) - ROUNDING  # the k-th best of all is no less
-        return exact(np.flatnonzero(rough.cosines + rough.errors >= least))
+        first = np.flatnonzero(rough.cosines >= kth_best(rough.cosines, k))
+        places, scores = exact(first)
+        least = kth_best(scores, k) - ROUNDING  # the k-th best of all is no less
+        others = np.flatnonzero(rough.cosines + rough.errors >= least)
+        more, theirs = exact(np.setdiff1d(others, first, assume_unique=True))
+        return np.concatenate([places, more]), np.concatenate([scores, theirs])
 
 
 class VectorCodes:
