@@ -38,6 +38,20 @@ ACCENTED = re.compile(
     rb"|(?<![\x80-\xff])[\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xa1-\xff]{1,2}(?=[A-Za-z])"
 )
 """Letters beyond ASCII beside one of ASCII: no word mixes the Latin script with another."""
+MEANT = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "big5": "big5hkscs",
+}
+"""https://encoding.spec.whatwg.org/#names-and-labels: whoever declares the first writes signs of
+the second, as quotation marks and the euro.
+"""
 BEYOND_ASCII = bytes(range(128, 256))
 IDEOGRAPHS = re.compile("[\u3400-\u9fff\uac00-\ud7ff]")
 RARE_LATIN = re.compile("[\u0100-\u036f]")
@@ -60,8 +74,9 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     if wide:
         return data.decode(wide, "replace"), wide
     refuse_binary(data)
-    if declared and (text := _strict(data, declared)) is not None:
-        return text, declared
+    for name in (_meant(declared), declared) if declared else ():
+        if (text := _strict(data, name)) is not None:
+            return text, name
     if (text := _strict(data, "utf-8")) is not None:
         return (
             (data.decode("iso2022_jp", "replace"), "iso2022_jp")
@@ -88,6 +103,14 @@ def _strict(data: bytes, name: str) -> str | None:
         return data.decode(name)
     except (UnicodeDecodeError, LookupError):
         return None
+
+
+def _meant(declared: str) -> str:
+    """The encoding that browsers read for one that is declared."""
+    try:
+        return MEANT.get(codecs.lookup(declared).name, declared)
+    except LookupError:
+        return declared
 
 
 def _wide(data: bytes) -> str:

@@ -106,6 +106,12 @@ def test_what_is_declared_counts_if_it_can_be_true() -> None:
     assert decode(GERMAN.encode(), "no-such-encoding")[0] == GERMAN
 
 
+def test_what_is_declared_as_latin_1_has_the_signs_of_windows_as_in_a_browser() -> None:
+    assert decode("5 € – „gut“".encode("cp1252"), "iso-8859-1")[0] == "5 € – „gut“"
+    assert decode(b"a\x81b", "iso-8859-1")[0] == "a\x81b"
+    assert decode("①".encode("cp932"), "shift_jis")[0] == "①"
+
+
 @pytest.mark.parametrize(
     "data", [random.Random(2).randbytes(4000), b"text\x00\x01\x02" * 50, bytes(range(256)) * 8]
 )

@@ -24,6 +24,19 @@ def written(body: str) -> str:
         ("<p>one<b> two </b>three<br>four</p>", "one **two** three\nfour"),
         ("<p>a note<sup><a href='#1'>1</a></sup> and<sup>[2]</sup></p>", "a note[1] and[2]"),
         ("<p>x<sup>2</sup>, H<sub>2</sub>O, the 1<sup>st</sup></p>", "x^2, H2O, the 1st"),
+        ("<p>of 2019<a href='#1'><sup>1</sup></a>.</p>", "of 2019[1]."),
+        ("<p>un<em>believ</em>able, <b>H</b>ello, <b>x</b></p>", "unbelievable, Hello, **x**"),
+        ("<p><del>40 €</del> 30 €, <s>Monday</s></p>", "~~40 €~~ 30 €, ~~Monday~~"),
+        ("<p><math><mfrac><mn>1</mn><mn>12</mn></mfrac></math> l</p>", "1/12 l"),
+        ("<p><span style='display: block'>Name</span><span>Role</span></p>", "Name\nRole"),
+        ("<ol type=a><li>x<li>y</ol>", "a. x\nb. y"),
+        ("<ol type=I start=4><li>x<li>y</ol>", "IV. x\nV. y"),
+        ("<ol><li>x<li value=9>y<li>z</ol>", "1. x\n9. y\n10. z"),
+        ("<ol reversed><li>x<li>y<li>z</ol>", "3. x\n2. y\n1. z"),
+        (
+            "<pre><div class=line><div>cd /tmp</div></div><div class=line>ls</div></pre>",
+            "```\ncd /tmp\nls\n```",
+        ),
         ("<ul><li>one<ul><li>in</ul><li><p>two</p></ul>", "- one\n  - in\n- two"),
         ("<ol start=3><li>three<li>four</ol>", "3. three\n4. four"),
         ("<dl><dt>Term<dd>Meaning</dl>", "**Term**: Meaning"),
@@ -172,3 +185,65 @@ def test_a_page_that_is_nested_too_deeply_to_be_read_whole_is_refused() -> None:
     assert [word in whole for word in ("before", "deep", "after")] == [True] * 3
     with pytest.raises(DocumentError, match="2,048 elements of the page lie in each other"):
         parse(nested(2_100), "a.html")
+
+
+BEFORE = (
+    "The kettle is filled with cold water up to the mark, then it is put on its base and switched "
+    "on by the red lever. People with hard water clean the plate once a week with vinegar. "
+)
+AFTER = (
+    "When the water boils, a bimetal strip bends in the steam, and so the contact opens and the "
+    "plate gets no more current."
+)
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("<p>The area burned was 10<sup>6</sup> ha.</p>", "The area burned was 10^6 ha."),
+        (
+            "<p>Applications close on <time datetime=2026-03-12>12 March 2026</time>.</p>",
+            "Applications close on 12 March 2026.",
+        ),
+        (
+            "<p>私は<ruby>東京<rt>とうきょう</rt></ruby>に住んでいます。</p>",
+            "私は東京(とうきょう)に住んでいます。",
+        ),
+        ("<p>The un<em>believ</em>able story of a kettle.</p>", "The unbelievable story"),
+        ("<p>Press <img src=x alt='the red button'> to start it now.</p>", "Press the red button"),
+        ("<p>It costs <output>42 euros</output> in all shops today.</p>", "It costs 42 euros"),
+        ("<center>All offices are closed until 2 January.</center>", "All offices are closed"),
+        ("<label>Which kettles does the recall of 2025 affect?</label>", "Which kettles"),
+        ("<fieldset><p>The lever must be red on top.</p></fieldset>", "The lever must be red"),
+        (
+            "<aside class='starlight-aside starlight-aside--caution'><p>Unplug the kettle before "
+            "you clean it.</p></aside>",
+            "Unplug the kettle",
+        ),
+        (
+            "<figure><img src=w.png><figcaption>Figure 1: The parts of the kettle</figcaption>"
+            "</figure>",
+            "Figure 1: The parts",
+        ),
+    ],
+)
+@pytest.mark.parametrize("frame", ["", "<nav><a href=/>Home</a></nav>"])
+def test_a_short_paragraph_of_the_main_text_is_kept_whatever_stands_in_it(
+    frame: str, part: str, expected: str
+) -> None:
+    body = f"<main><h1>K</h1><p>{BEFORE * 2}</p>{part}<p>{AFTER}</p></main>"
+    page = f"<html><body>{frame}{body}</body></html>"
+    text = parse(page.encode(), "kettle.html").text
+    assert expected in text
+    assert text.index("vinegar") < text.index(expected) < text.index("When the water")
+
+
+def test_what_stands_beside_the_main_text_without_a_sentence_is_left_out() -> None:
+    beside = (
+        "<center>Share on all channels you know</center>"
+        "<p><a href=/b>Read the next story here.</a></p>"
+        "<aside><p>Buy our new kettle in red today.</p></aside>"
+    )
+    page = f"<nav>Home</nav><main><p>{BEFORE * 2}</p>{beside}<p>{AFTER}</p></main>"
+    text = parse(f"<html><body>{page}</body></html>".encode(), "kettle.html").text
+    assert all(each not in text for each in ("Share", "next story", "new kettle"))

@@ -33,7 +33,7 @@ class HtmlParser(Parser):
     reader does not see stands in the metadata `hidden_text` instead."""
 
     media_types: ClassVar[tuple[str, ...]] = ("text/html", "application/xhtml+xml")
-    revision: ClassVar[int] = 5
+    revision: ClassVar[int] = 6
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         tree = document(data)

@@ -4,12 +4,15 @@ drops are kept.
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.plugins.parsers.html.asides import without_asides
 from llmops.tasks.plugins.parsers.html.inline import LISTS
+from llmops.tasks.plugins.parsers.html.likeness import alike
 from llmops.tasks.plugins.parsers.html.page_blocks import WORD, PageBlock, markdown
 
 if TYPE_CHECKING:
@@ -20,6 +23,12 @@ CHROME: Final = (
     "//nav|//footer|//aside|//header[not(ancestor::article or ancestor::main)]|//form|//dialog|"
     "//*[@role='navigation' or @role='banner' or @role='contentinfo' or @role='search']"
 )
+ADMONITION: Final = re.compile(
+    r"\b(?:admonition|alert|attention|callout|caution|danger|hint|important|info|note|notice|tip"
+    r"|warning)\b",
+    re.IGNORECASE,
+)
+"""Of the class, role or label of an `aside` that belongs to the text."""
 NAMED_FRAME: Final = re.compile(
     r"(?:^|[\s_-])(?:nav|navbar|navigation|menu|mainmenu|sidebar|footer|header|breadcrumbs?|related)"
     r"(?:$|[\s_-])",
@@ -40,6 +49,11 @@ LEAST_PROSE: Final = 20
 RUN: Final = 4
 SHARES: Final = (1.0, 0.9, 0.75, 0.5)
 STRUCTURED: Final = {"table", "code"}
+SENTENCE: Final = 5
+"""Words."""
+ENDED: Final = re.compile(r"[.!?…:;。！？؟।”\"»)*]\W*\Z")
+NUMBERED: Final = re.compile(r"\W*[^\W\d_]{1,12}\.?\s?\d{1,3}\W")
+NEAR: Final = 2
 ITEM: Final = 10
 """Words outside links of a list's items, on average: shorter ones are buttons, tags, bylines."""
 
@@ -53,6 +67,7 @@ def main_text(page: str, blocks: Sequence[PageBlock], frame: "Set[etree._Element
         return found  # it stands in the page's data, not in its elements
     own = own_blocks(blocks, frame)
     main = _named_in(found, blocks)
+    main |= alike(found, blocks, main)
     if not main or _is_no_article(blocks, main, own):
         return markdown([block for at, block in enumerate(blocks) if at in main or at in own])
     main = without_asides(blocks, main)
@@ -60,6 +75,7 @@ def main_text(page: str, blocks: Sequence[PageBlock], frame: "Set[etree._Element
     within = {at for at in own if first < at < last and not _leads_away(blocks[at])}
     kept = main | {at for at in within if blocks[at].kind in STRUCTURED}
     kept |= _items_of_text(blocks, main) & within
+    kept |= _among_siblings(blocks, main, within)
     kept |= {at for at in within if blocks[at].kind == "heading" and at + 1 in kept}
     return markdown([blocks[at] for at in sorted(kept)])
 
@@ -79,7 +95,7 @@ def is_framed(tree: "etree._Element") -> bool:
     """
     if len(tree.xpath("//a[@href]")) > MOST_LINKS:
         return True
-    return bool(tree.xpath(CHROME)) or any(
+    return bool(_chrome(tree)) or any(
         NAMED_FRAME.search(f"{each.get('class') or ''} {each.get('id') or ''}")
         for each in tree.iter("div", "ul", "td", "table", "section")
     )
@@ -88,7 +104,16 @@ def is_framed(tree: "etree._Element") -> bool:
 def frame_of(tree: "etree._Element") -> "Set[etree._Element]":
     """The elements that frame the content, by their names and roles."""
     total = _own_words(tree)
-    return {each for each in tree.xpath(CHROME) if _own_words(each) <= MOST_CHROME * total}
+    return {each for each in _chrome(tree) if _own_words(each) <= MOST_CHROME * total}
+
+
+def _chrome(tree: "etree._Element") -> "list[etree._Element]":
+    return [each for each in tree.xpath(CHROME) if each.tag != "aside" or not _is_admonition(each)]
+
+
+def _is_admonition(aside: "etree._Element") -> bool:
+    named = " ".join(aside.get(key) or "" for key in ("class", "role", "aria-label"))
+    return bool(ADMONITION.search(named.replace("_", " ")))
 
 
 def own_blocks(blocks: Sequence[PageBlock], frame: "Set[etree._Element]") -> set[int]:
@@ -126,6 +151,37 @@ def _items_of_text(blocks: Sequence[PageBlock], main: Set[int]) -> set[int]:
         if sentences or not places.isdisjoint(main):
             kept |= items
     return kept
+
+
+def _among_siblings(blocks: Sequence[PageBlock], main: Set[int], within: Set[int]) -> set[int]:
+    """The places of sentences that stand beside the main text before and after them, in the same
+    part of the page: in a box, a form, an element that is seldom used.
+    """
+    order, kept = sorted(main), set[int]()
+    for at in within - main:
+        if not _is_sentence(blocks[at]):
+            continue
+        place = bisect_left(order, at)
+        beside = [blocks[each].element for each in (order[place - 1], order[place])]
+        if all(_are_near(blocks[at].element, each) for each in beside):
+            kept.add(at)
+    return kept
+
+
+def _is_sentence(block: PageBlock) -> bool:
+    """A caption is one where it has a number, to which the text refers; others say little."""
+    if block.kind != "text" or block.linked or _size(block) < SENTENCE:
+        return False
+    around = islice((block.element, *block.element.iterancestors()), NEAR + 1)
+    if any(each.tag == "figure" for each in around):
+        return bool(NUMBERED.match(block.text))
+    return bool(ENDED.search(block.text))
+
+
+def _are_near(one: "etree._Element", other: "etree._Element") -> bool:
+    """Whether a few levels above both is one element."""
+    above = [one, *islice(one.iterancestors(), NEAR)]
+    return any(each in above for each in (other, *islice(other.iterancestors(), NEAR)))
 
 
 def _outermost_list(element: "etree._Element") -> "etree._Element | None":

@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING, Final
 
+from llmops.tasks.texts.mathml import written
+
 if TYPE_CHECKING:
     from lxml import etree
 
@@ -17,7 +19,16 @@ BLOCKS: Final = {
     *("section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "title", "tr"),
     *("h1", "h2", "h3", "h4", "h5", "h6", *LISTS),
 }
-MARKS: Final = {"b": "**", "strong": "**", "em": "*", "i": "*"}
+MARKS: Final = {
+    "b": "**",
+    "strong": "**",
+    "em": "*",
+    "i": "*",
+    "del": "~~",
+    "s": "~~",
+    "strike": "~~",
+}
+BLOCK_STYLE: Final = re.compile(r"display\s*:\s*(?:block|flex|grid|list-item|table\b)")
 CODE: Final = {"code", "kbd", "samp", "tt"}
 SILENT: Final = {"rp", "select", "datalist", "script", "style", "template", "noscript"}
 WORD: Final = re.compile(r"\w+")
@@ -60,6 +71,10 @@ class Inline:
             self.text(child.tail)
         self.depth -= 1
 
+    def last(self) -> str:
+        """The last character; "" where there is none."""
+        return self._pieces[-1][-1:] if self._pieces else ""
+
     def done(self) -> str:
         """The text without blanks at its ends, and of those within one."""
         lines = "".join(self._pieces).split("\n")
@@ -87,7 +102,7 @@ def inline(element: "etree._Element", run: Inline) -> None:
         run.raw(_marked(element, run, MARKS[tag]))
     elif tag == "a":
         _link(element, run)
-    elif tag in BLOCKS:
+    elif tag in BLOCKS or BLOCK_STYLE.search(element.get("style") or ""):
         run.raw("\n")
         run.element(element)
         run.raw("\n")
@@ -116,11 +131,15 @@ def _link(element: "etree._Element", run: Inline) -> None:
 
 
 def _marked(element: "etree._Element", run: Inline, mark: str) -> str:
-    """Emphasis stands around the words, never around blanks, lines or the marks of another."""
+    """Emphasis stands around the words, never around blanks, lines, the marks of another or a part
+    of a word, which could not be found.
+    """
     whole, inner = "".join(element.itertext()), _inner(element, run)
     before = " " if whole[:1].isspace() else ""
     after = " " if whole[-1:].isspace() else ""
-    if inner and "\n" not in inner and inner[0] != "*" and inner[-1] != "*":
+    joined = run.last().isalnum() and whole[:1].isalnum()
+    joined |= whole[-1:].isalnum() and (element.tail or "")[:1].isalnum()
+    if inner and "\n" not in inner and not joined and not {inner[0], inner[-1]} & {"*", "~"}:
         inner = f"{mark}{inner}{mark}"
     return before + inner + after
 
@@ -141,19 +160,18 @@ def _raised(element: "etree._Element", run: Inline) -> str:
     text = _inner(element, Inline(plain=True))
     if not text or element.tag == "rt":
         return f"({text})" if text else ""
-    if element.find(".//a") is not None and NUMBER.match(text):
+    parent = element.getparent()
+    linked = element.find(".//a") is not None or (parent is not None and parent.tag == "a")
+    if linked and NUMBER.match(text):
         return f"[{text}]"
-    before = "".join(run._pieces[-1:])[-1:]
-    is_power = before.isalnum() and POWER.match(text) and not text[-1:].isalpha()
+    is_power = run.last().isalnum() and POWER.match(text) and not text[-1:].isalpha()
     return f"^{text}" if is_power else text
 
 
 def _formula(element: "etree._Element") -> str:
-    """TeX where the page has it, else the formula's characters."""
-    for note in element.iter("annotation"):
-        if "tex" in note.get("encoding", "").lower() and (note.text or "").strip():
-            return f" ${' '.join((note.text or '').split())}$ "
-    return " ".join("".join(element.itertext()).split())
+    """TeX stands apart from what is around it."""
+    text = written(element)
+    return f" {text} " if text.startswith("$") else text
 
 
 def fenced(element: "etree._Element") -> str:
@@ -170,13 +188,22 @@ def fenced(element: "etree._Element") -> str:
 def _preformatted(element: "etree._Element") -> str:
     from lxml import etree
 
-    pieces = list[str]()
+    pieces = [""]
     for event, part in etree.iterwalk(element, events=("start", "end")):
         if event == "start":
             pieces += ["\n" if part.tag == "br" else "", part.text or ""]
         elif part is not element:
+            if _is_line(part) and not next(filter(None, reversed(pieces)), "\n").endswith("\n"):
+                pieces.append("\n")
             pieces.append(part.tail or "")
     return "".join(pieces)
+
+
+def _is_line(part: "etree._Element") -> bool:
+    """Whether an element of a listing ends its line, as those of highlighters do that give each
+    line one.
+    """
+    return part.tag in BLOCKS or bool(BLOCK_STYLE.search(part.get("style") or ""))
 
 
 def _language(element: "etree._Element") -> str:

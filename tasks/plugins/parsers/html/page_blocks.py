@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.plugins.parsers.html.inline import BLOCKS, LISTS, Inline, fenced, inline
 from llmops.tasks.plugins.parsers.html.tables import data_table, table_text
+from llmops.tasks.texts.numerals import numeral
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -17,6 +18,7 @@ DEEPEST: Final = 100
 """Elements within each other; what is deeper is read as running text, not by its elements."""
 HEADING: Final = re.compile(r"h[1-6]\Z")
 WORD: Final = re.compile(r"\w+")
+TYPES: Final = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 LIKE_MARKUP: Final = re.compile(r"(#{1,6}(?=\s)|`{3}|~{3})")
 """What would be a heading or a fence at the beginning of a line, and is none in the page."""
 
@@ -146,23 +148,32 @@ def _heading(element: "etree._Element", place: BlockPlace) -> Iterator[PageBlock
 
 def _items(element: "etree._Element", place: BlockPlace) -> Iterator[PageBlock]:
     number, first = _start(element), True
+    step = -1 if element.get("reversed") is not None else 1
     for item in element:
         if not isinstance(item.tag, str):
             continue
-        bullet = f"{number}. " if element.tag == "ol" and item.tag == "li" else "- "
+        number = _number(item.get("value")) or number
+        numbered = element.tag == "ol" and item.tag == "li"
+        form = TYPES.get(element.get("type") or "", "")
+        bullet = f"{numeral(number, form)}. " if numbered else "- "
         inner = list(blocks(item, place.within(bullet=bullet)))
         if inner:
             inner[0].tight = not first or bool(place.bullet)
             first = False
-            number += 1
+            number += step
         for block in inner[1:]:
             block.tight = block.tight or block.kind == "item"
         yield from inner
 
 
 def _start(element: "etree._Element") -> int:
-    given = element.get("start", "1")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 1
+    counts_down = element.get("reversed") is not None
+    return _number(element.get("start")) or (len(element.findall("li")) if counts_down else 1)
+
+
+def _number(given: str | None) -> int:
+    """0 for none."""
+    return int(given) if given and given.isascii() and given.isdigit() and len(given) < 7 else 0
 
 
 def _definitions(element: "etree._Element", place: BlockPlace) -> Iterator[PageBlock]:
