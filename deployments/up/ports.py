@@ -40,6 +40,15 @@ def choose(names: Sequence[str], base: int | None, last: Mapping[str, int]) -> d
     return chosen
 
 
+def elsewhere(wanted: Mapping[str, int], ports: Mapping[str, int]) -> list[str]:
+    """What to say of the parts that do not listen where their configs say."""
+    return [
+        f"{name} listens at port {ports[name]}: its own, {port}, is taken{holder(port)}"
+        for name, port in wanted.items()
+        if ports[name] != port
+    ]
+
+
 def any_free() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))

@@ -23,6 +23,7 @@ from llmops.deployments.up.parts import (
     parts_of,
 )
 from llmops.deployments.up.ports import choose as choose_ports
+from llmops.deployments.up.ports import elsewhere
 from llmops.deployments.up.processes import MARK, end_marked, flow_runs
 from llmops.deployments.up.record import PartRecord, UpRecord
 from llmops.deployments.up.registering import register
@@ -97,12 +98,13 @@ class Up:
         wanted = [name for name in (*PORTS, *apps) if not (there and name == PREFECT)]
         before = {**(last.ports if last else {}), MLFLOW: own_port(project.home)}
         self.ports = choose_ports(wanted, port_base, {**before, **apps})
+        self._elsewhere = [] if port_base else elsewhere(apps, self.ports)
         if there:  # a command has started it: runs may be going on there
             self.ports[PREFECT] = int(there.ui.rsplit(":", 1)[1])
         self.servers: Servers = home_servers(project.home, self.ports)
         self._registered, self._told_disk = False, False
         self._registering = threading.Lock()
-        self._undone: tuple[list[str], list[Mistake]] = ([], [])
+        self._wrong: list[Mistake] = []
         self.signals = Signals()
 
     def run(self, signals: Signals, policy: RestartPolicy | None) -> bool:
@@ -121,6 +123,8 @@ class Up:
             self.project.home, self._app_files, self.ports, supervisor.renew, self.tell
         )
         self.changed(supervisor.records())
+        for line in self._elsewhere:
+            self.tell(line)
         watch = Watch(
             lambda: configs_seen(self.project.folder, self.project.home),
             self.configs_changed,
@@ -176,28 +180,27 @@ class Up:
         with self._registering:
             return register(folder, home, given, self.tell, *steps)
 
-    def configs_changed(self, files: list[str]) -> bool:
-        """Register again what is scheduled, and say what cannot be taken up while running. Returns
-        whether it went through. What is tried again is not said again.
+    def configs_changed(self, changed: list[str], undone: list[str]) -> bool:
+        """Register again what is scheduled, and say what cannot be taken up while running;
+        `undone`: all that is to be taken up, `changed`: what is not tried again. Returns whether it
+        went through.
         """
         env = str(self.project.folder / ".env")
-        told, told_wrong = self._undone
-        if env in files and env not in told:
+        if env in changed:
             self.tell(".env has changed: `llmops up` reads it when it is started again")
-        configs = [file for file in files if file != env]
-        if not configs:
+        if undone == [env]:
             return True
-        if files != told:
-            names = ", ".join(str(Path(file).relative_to(self.project.folder)) for file in configs)
+        if configs := [Path(file) for file in changed if file != env]:
+            names = ", ".join(str(file.relative_to(self.project.folder)) for file in configs)
             self.tell(f"changed: {names}")
-        for file in sorted(set(configs) - set(told)):
+        for file in configs:
             if self.renewal is not None:
-                self.renewal.changed(Path(file))
+                self.renewal.changed(file)
         wrong = self.register("deploy")
-        if wrong and wrong != told_wrong:
+        if wrong and (changed or wrong != self._wrong):
             self._tell_of(wrong)
             self.tell("what has changed is not registered: it is tried again until it is")
-        self._undone = (files, wrong) if wrong else ([], [])
+        self._wrong = wrong
         return not wrong
 
     def changed(self, parts: tuple[PartRecord, ...]) -> None:

@@ -39,12 +39,16 @@ def _note(seen: Seen, file: Path, *, only_configs: bool) -> None:
 
 class Watch:
     """Looks every `every` seconds in a thread of its own; `changed` is told which files have
-    changed, each once it has been left alone from one look to the next. Where it returns False it
-    is told them again, after pauses that grow to LONGEST_PAUSE.
+    changed, each once it has been left alone from one look to the next, and with them those of
+    earlier calls that are not done. Where it returns False it is called again, without any that
+    have changed, after pauses that grow to LONGEST_PAUSE.
     """
 
     def __init__(
-        self, look: Callable[[], Seen], changed: Callable[[list[str]], bool], every: float
+        self,
+        look: Callable[[], Seen],
+        changed: Callable[[list[str], list[str]], bool],
+        every: float,
     ) -> None:
         self._look, self._changed, self._every = look, changed, every
         self._done = threading.Event()
@@ -72,7 +76,7 @@ class Watch:
             kept = {file: seen for file, seen in known.items() if file not in quiet}
             known = kept | {file: now[file] for file in quiet if file in now}
             undone |= quiet
-            if self._changed(sorted(undone)):
+            if self._changed(sorted(quiet), sorted(undone)):
                 undone, retry = set(), self._every
             else:
                 again, retry = time.monotonic() + retry, min(2 * retry, LONGEST_PAUSE)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from llmops.deployments.up.ports import any_free, choose, free
+from llmops.deployments.up.ports import any_free, choose, elsewhere, free
 from llmops.tasks.errors import UsageError
 
 
@@ -37,3 +37,11 @@ def test_ports_of_last_time_are_taken_again_where_they_are_free(taken: int) -> N
     assert chosen["a"] == last
     assert len(set(chosen.values())) == 3
     assert taken not in chosen.values()
+
+
+def test_a_part_that_listens_elsewhere_is_said_with_who_holds_its_port(taken: int) -> None:
+    wanted = {"app desk": taken, "app shop": any_free()}
+    ports = choose([*wanted], None, wanted)
+    (said,) = elsewhere(wanted, ports)
+    assert said.startswith(f"app desk listens at port {ports['app desk']}: its own, {taken}, is")
+    assert f"by process {os.getpid()}" in said

@@ -106,23 +106,23 @@ def test_a_change_is_registered_until_it_went_through_and_said_once(
 ) -> None:
     changed = [str(registered.folder / name) for name in (".env", "a.yaml")]
     registered.outcomes = [[AWAY], [AWAY], [TAKEN], []]
-    assert not registered.up.configs_changed(changed)
+    assert not registered.up.configs_changed(changed, changed)
     first = registered.said()
     assert first[0].startswith(".env has changed")
     assert first[1:3] == ["changed: a.yaml", str(AWAY)]
     assert "tried again" in first[3]
-    assert not registered.up.configs_changed(changed)
+    assert not registered.up.configs_changed([], changed)
     assert registered.said() == []
-    assert not registered.up.configs_changed(changed)
+    assert not registered.up.configs_changed([], changed)
     assert registered.said()[0] == str(TAKEN)
-    assert registered.up.configs_changed(changed)
+    assert registered.up.configs_changed([], changed)
     assert registered.steps == [("deploy",)] * 4
     registered.outcomes = [[]]
-    assert registered.up.configs_changed(changed)
+    assert registered.up.configs_changed(changed, changed)
     assert "changed: a.yaml" in registered.said()
 
 
-def test_an_application_whose_config_has_changed_is_looked_at_once(
+def test_an_application_is_looked_at_each_time_that_its_config_has_changed(
     registered: Registered,
 ) -> None:
     changed = [str(registered.folder / "app.yaml")]
@@ -133,15 +133,18 @@ def test_an_application_whose_config_has_changed_is_looked_at_once(
         lambda part: None,
         registered.up.tell,
     )
-    registered.outcomes = [[AWAY], []]
-    assert not registered.up.configs_changed(changed)
+    registered.outcomes = [[AWAY], [AWAY], []]
+    assert not registered.up.configs_changed(changed, changed)
     assert "app another goes on as it was" in registered.said()
-    assert registered.up.configs_changed(changed)
+    assert not registered.up.configs_changed([], changed)
     assert not any("goes on" in line for line in registered.said())
+    assert registered.up.configs_changed(changed, changed)  # while it was still to be registered
+    assert "app another goes on as it was" in registered.said()
 
 
 def test_settings_alone_register_nothing(registered: Registered) -> None:
-    assert registered.up.configs_changed([str(registered.folder / ".env")])
+    env = [str(registered.folder / ".env")]
+    assert registered.up.configs_changed(env, env)
     assert registered.steps == []
 
 

@@ -43,7 +43,8 @@ def test_a_change_is_told_once_with_its_files(tmp_path: Path) -> None:
         looked.set()
         return seen
 
-    def changed(files: list[str]) -> bool:
+    def changed(files: list[str], undone: list[str]) -> bool:
+        assert files == undone
         told.append(files)
         return True
 
@@ -70,14 +71,15 @@ def test_a_change_is_told_once_with_its_files(tmp_path: Path) -> None:
 
 @contextmanager
 def watching(
-    look: Callable[[], Seen], changed: Callable[[list[str]], bool]
+    look: Callable[[], Seen], changed: Callable[[list[str]], bool], fresh: list[list[str]]
 ) -> Iterator[list[list[str]]]:
-    """A quick watch, and what it told."""
+    """A quick watch, and what it told was to be done, `fresh`: what had changed."""
     told: list[list[str]] = []
 
-    def tell(files: list[str]) -> bool:
-        told.append(files)
-        return changed(files)
+    def tell(files: list[str], undone: list[str]) -> bool:
+        told.append(undone)
+        fresh.append(files)
+        return changed(undone)
 
     watch = Watch(look, tell, 0.01)
     watch.start()
@@ -94,7 +96,7 @@ def test_a_file_that_never_rests_holds_up_no_other() -> None:
         looks.append(len(looks))
         return {"restless.yaml": (len(looks), 1), "once.yaml": (int(len(looks) > 4), 1)}
 
-    with watching(look, lambda files: True) as told:
+    with watching(look, lambda files: True, []) as told:
         wait_until(lambda: told)
         before = len(looks)
         wait_until(lambda: len(looks) > before + 5)
@@ -102,13 +104,13 @@ def test_a_file_that_never_rests_holds_up_no_other() -> None:
 
 
 def test_what_did_not_go_through_is_told_again_with_what_has_changed_since() -> None:
-    looks, later, works = [0], Seen(), threading.Event()
+    looks, later, works, fresh = [0], Seen(), threading.Event(), list[list[str]]()
 
     def look() -> Seen:
         looks.append(len(looks))
         return {"a.yaml": (int(len(looks) > 3), 1), **later}
 
-    with watching(look, lambda files: works.is_set()) as told:
+    with watching(look, lambda files: works.is_set(), fresh) as told:
         wait_until(lambda: len(told) == 2)
         later["b.yaml"] = (1, 1)
         wait_until(lambda: told[-1] == ["a.yaml", "b.yaml"])
@@ -118,5 +120,6 @@ def test_what_did_not_go_through_is_told_again_with_what_has_changed_since() -> 
         count, before = len(told), len(looks)
         wait_until(lambda: len(looks) > before + 5)
     assert told[:2] == [["a.yaml"], ["a.yaml"]]
+    assert [each for each in fresh if each] == [["a.yaml"], ["b.yaml"]]
     assert told[-1] == ["a.yaml", "b.yaml"]
     assert len(told) == count
