@@ -15,8 +15,10 @@ from llmops.tasks.filters import Compare
 from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore, held, memory, scans
 from llmops.tasks.plugins.stores.lancedb.held import SEARCHES, Pinned
 from llmops.tasks.plugins.stores.lancedb.memory import MEMORY, memory_allowed
+from llmops.tasks.plugins.stores.lancedb.postings import Places
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
-from llmops.tasks.plugins.stores.lancedb.vectors import HeldVectors
+from llmops.tasks.plugins.stores.lancedb.vectors import HeldVectors, VectorsBatch, cosines
+from llmops.tasks.schemas import Vectors
 from tests.plugins.stores.rows import DIMENSION, numbered, vectors
 from tests.plugins.stores.test_lancedb import collection, stage
 
@@ -39,7 +41,9 @@ def test_memory_is_bounded(collection: LanceDBCollection) -> None:
     codes = 50 * (DIMENSION + 3 * 4)
     full = codes + 50 * DIMENSION * 4
     half = codes + 2 * (full - codes)  # the other half is for terms and texts
-    for room, taken in ((codes - 1, None), (codes, codes), (half - 1, codes), (half, full)):
+    finer, quarter = codes + 50 * DIMENSION, codes + 2 * 50 * DIMENSION
+    steps = ((codes - 1, None), (codes, codes), (quarter - 1, codes), (quarter, finer))
+    for room, taken in (*steps, (half - 1, finer), (half, full)):
         points = asked(keys.nbytes + room).vectors()
         assert (points and points.nbytes) == taken
     assert asked(keys.nbytes + codes).terms() is None
@@ -181,3 +185,37 @@ def test_vectors_in_memory_give_the_same_as_a_scan(collection: LanceDBCollection
         scanned = collection.at(sealed).vector(point, 12)
         pd.testing.assert_frame_equal(scanned, reader.vector(point, 12))
     assert len(reader.vector(points[0], 1_000)) == 705
+
+
+@pytest.mark.parametrize("kind", ["at random", "near each other", "often equal", "few numbers"])
+@pytest.mark.parametrize("finer", [False, True])
+def test_codes_alone_find_what_comparing_all_vectors_finds(kind: str, *, finer: bool) -> None:
+    made = np.random.default_rng(3)
+    rows, dimension, k = 3_000, 64, 40
+    points = made.standard_normal((rows, dimension), dtype=np.float32)
+    if kind == "near each other":
+        points = points * np.float32(0.05) + points[:1]
+    elif kind == "often equal":
+        points[: rows // 2] = points[0]
+    elif kind == "few numbers":
+        points *= made.random(points.shape) < 0.05
+        points[:, 0] += np.float32(0.1)
+    read = list[int]()
+
+    def vectors_at(places: Places) -> Vectors:
+        read.append(len(places))
+        return points[places]
+
+    most = rows * (dimension + 12) + (2 * rows * dimension if finer else 0)
+    every = VectorsBatch(np.arange(rows), points)
+    held = HeldVectors.load([every], points.shape, most, vectors_at)
+    assert held is not None
+    for number in range(20):
+        point = points[number] + made.standard_normal(dimension, dtype=np.float32)
+        mask = made.random(rows) < 0.5 if number % 2 else None
+        right = cosines(points.__getitem__, point, np.arange(rows))
+        right = np.sort(right if mask is None else right[mask])[-k:]
+        ((_, scores),) = held.nearest(point[None], k, mask)
+        assert np.array_equal(np.sort(scores)[-k:], right)
+    if finer and kind == "at random":
+        assert sum(read) < 20 * k * 1.1

@@ -3,7 +3,9 @@ there is room.
 
 A search compares the question with every row in 8 bits, which takes a quarter of the memory and
 less than half of the time. How far such a cosine may lie from the true one is known for each row,
-so every row that may be among the nearest is compared in full: what is found is exact.
+so every row that may be among the nearest is compared in full: what is found is exact. Where the
+vectors have to be read for that, a second byte for each number, which says what the first leaves
+out, lets few through that are not wanted.
 """
 
 import os
@@ -25,6 +27,7 @@ PRODUCT_BYTES = 64 * 2**20
 FEW = 8
 ROWS_AT_ONCE = 4_096
 LARGEST = 127
+FINER = 2 * LARGEST
 PART_ROWS = 200_000
 
 Codes = NDArray[np.int8]
@@ -44,6 +47,10 @@ class RoughScores(NamedTuple):
 
     cosines: Floats
     errors: Floats
+
+    @property
+    def least(self) -> Floats:
+        return self.cosines - self.errors
 
 
 class HeldVectors:
@@ -65,8 +72,10 @@ class HeldVectors:
         codes = VectorCodes.taking(shape, most)
         if codes is None:
             return None
-        room = 2 * 4 * shape[0] * shape[1] <= most - codes.nbytes
-        points = np.empty(shape, np.float32) if room else None
+        room = (most - codes.nbytes) // 2
+        points = np.empty(shape, np.float32) if 4 * shape[0] * shape[1] <= room else None
+        if points is None and shape[0] * shape[1] <= room:
+            codes.hold_rest()
         for batch in batches:
             codes.put(batch)
             if points is not None:
@@ -130,18 +139,39 @@ class HeldVectors:
         if k >= len(rough.cosines):
             return exact(np.arange(len(rough.cosines)))
         first = np.flatnonzero(rough.cosines >= kth_best(rough.cosines, k))
+        if self._points is None and self._codes.has_rest:
+            return exact(self._closely(point, rough, first, k, seen))
         places, scores = exact(first)
         least = kth_best(scores, k) - ROUNDING  # the k-th best of all is no less
         others = np.flatnonzero(rough.cosines + rough.errors >= least)
         more, theirs = exact(np.setdiff1d(others, first, assume_unique=True))
         return np.concatenate([places, more]), np.concatenate([scores, theirs])
 
+    def _closely(
+        self, point: Point, rough: RoughScores, first: Places, k: int, seen: Places | None
+    ) -> Places:
+        """The places, among `seen`, that may be among the k nearest by both bytes; `first`: at
+        least k of them.
+        """
+        direction: Point = point / np.linalg.norm(point)
+
+        def finer(places: Places) -> RoughScores:
+            return self._codes.compared_closely(direction, places if seen is None else seen[places])
+
+        least = kth_best(finer(first).least, k)  # the k-th best of all is no less
+        some = np.flatnonzero(rough.cosines + rough.errors >= least - ROUNDING)
+        fine = finer(some)
+        return some[fine.cosines + fine.errors >= kth_best(fine.least, k) - ROUNDING]
+
 
 class VectorCodes:
-    """Each vector's direction as whole numbers from -127 to 127, times a step of its own."""
+    """Each vector's direction as whole numbers from -127 to 127, times a step of its own; `rest`:
+    what these leave out, in steps of a 254th of that.
+    """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._codes = np.zeros(shape, np.int8)
+        self._rest: Codes | None = None
         self._steps, self._errors, self.scales = (np.zeros(shape[0], np.float32) for _ in range(3))
 
     @classmethod
@@ -149,14 +179,28 @@ class VectorCodes:
         """None where they take more than `most` bytes."""
         return cls(shape) if shape[0] * (shape[1] + 3 * 4) <= most else None
 
+    def hold_rest(self) -> None:
+        """Before anything is put in."""
+        self._rest = np.zeros(self._codes.shape, np.int8)
+
+    @property
+    def has_rest(self) -> bool:
+        return self._rest is not None
+
     @property
     def nbytes(self) -> int:
-        return sum(int(p.nbytes) for p in (self._codes, self._steps, self._errors, self.scales))
+        rest = 0 if self._rest is None else int(self._rest.nbytes)
+        parts = (self._codes, self._steps, self._errors, self.scales)
+        return rest + sum(int(part.nbytes) for part in parts)
 
     def put(self, batch: VectorsBatch) -> None:
         """`scales` becomes one over each vector's length."""
         scales = 1 / np.sqrt(np.vecdot(batch.points, batch.points))
-        codes, steps, errors = coded(batch.points * scales[:, None])
+        directions = batch.points * scales[:, None]
+        codes, steps, errors = coded(directions)
+        if self._rest is not None:
+            left = directions - codes * steps[:, None]
+            self._rest[batch.places] = np.rint(left / (steps[:, None] / FINER)).astype(np.int8)
         self._codes[batch.places], self._steps[batch.places] = codes, steps
         self._errors[batch.places], self.scales[batch.places] = errors, scales
 
@@ -173,6 +217,18 @@ class VectorCodes:
             (products if few else products[rows]) * (self._steps[rows] * step),
             self._errors[rows] * (1 + error) + error,
         )
+
+    def compared_closely(self, direction: Point, places: Places) -> RoughScores:
+        """By both bytes, with the rows at some places: the second one leaves out at most half of
+        its step of each number.
+        """
+        assert self._rest is not None
+        steps = self._steps[places]
+        whole = self._codes[places].astype(np.float32)
+        whole += self._rest[places] * np.float32(1 / FINER)
+        errors = steps * (np.sqrt(whole.shape[1]) / (2 * FINER)) + ROUNDING
+        products: Floats = np.asarray(whole @ direction, np.float32)
+        return RoughScores(products * steps, errors.astype(np.float32))
 
 
 def is_few(seen: Places | None, rows: int) -> bool:
