@@ -1,9 +1,11 @@
 """Mails: subject, who wrote when to whom, the body, and the attachments that can be read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
+from functools import cache
+from itertools import islice
 from typing import ClassVar
 
 from llmops.tasks.errors import DocumentError
@@ -11,7 +13,24 @@ from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _xberg as xberg
 from llmops.tasks.plugins.parsers._media_types import MBOX
 from llmops.tasks.plugins.parsers._metadata import hidden_texts
-from llmops.tasks.texts.mails import content_of, field, leaves, text_of
+from llmops.tasks.texts.mails import (
+    CALENDAR,
+    ENCRYPTED_MAIL,
+    ORIGINAL,
+    PLAIN,
+    REPORTS,
+    RICH,
+    SEALS,
+    bodies,
+    content_of,
+    dates_of,
+    field,
+    is_armoured,
+    leaves,
+    report_of,
+    sealed,
+    text_of,
+)
 
 MAIL, OUTLOOK = "message/rfc822", "application/vnd.ms-outlook"
 STORE = "application/vnd.ms-outlook-pst"
@@ -26,6 +45,10 @@ ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 IN_OUTLOOK = "attachments in an Outlook file cannot be read; save the mail as .eml"
 DEEPEST = 3
 MOST_ATTACHMENTS = 50
+MOST_BODIES = 100
+MOST_NAMED = 1000
+TOO_MANY = f"only the first {MOST_ATTACHMENTS} attachments are read; save it as a file of its own"
+TOO_LONG = f"only the first {MOST_BODIES} parts of a mail's text are read"
 
 
 class MailParser(Parser):
@@ -34,7 +57,7 @@ class MailParser(Parser):
     the reason. Of a mailbox (mbox, Outlook) every mail is a section under its subject."""
 
     media_types: ClassVar[tuple[str, ...]] = (MAIL, MBOX, OUTLOOK, STORE)
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         readers = {OUTLOOK: _outlook, STORE: _store, MBOX: _box}
@@ -44,20 +67,16 @@ class MailParser(Parser):
 def _internet(data: bytes, depth: int = 0) -> Parsed:
     message = message_from_bytes(data, policy=policy.default)
     assert isinstance(message, EmailMessage)
-    header = [f"{name}: {value}" for name in SHOWN if (value := field(message, name))]
-    body = message.get_body(("plain", "html"))
-    content, hidden = _body(body) if body is not None else ("", [])
-    blocks = ["\n".join(header), content]
+    if why := sealed(message):
+        raise DocumentError(why)
     unread: dict[str, str] = {}
-    for number, part in zip(range(MOST_ATTACHMENTS), _attachments(message, body), strict=False):
-        name = " ".join((part.get_filename() or f"attachment {number + 1}").split())
-        try:
-            blocks.append(f"## {name}\n\n{_attachment(part, name, depth)}")
-        except DocumentError as error:
-            unread[name] = error.reason
-    text = "\n\n".join(block for block in blocks if block.strip())
+    header = [f"{name}: {value}" for name in SHOWN if (value := field(message, name))]
+    parts, texts, hidden = _read(message, unread)
+    attached = _attached(message, parts, unread, depth)
     return Parsed(
-        text=text,
+        text="\n\n".join(
+            block for block in ("\n".join(header), *texts, *attached) if block.strip()
+        ),
         markup="markdown",
         title=field(message, "Subject") or None,
         media_type=MAIL,
@@ -69,11 +88,59 @@ def _internet(data: bytes, depth: int = 0) -> Parsed:
     )
 
 
+def _read(
+    message: EmailMessage, unread: dict[str, str]
+) -> tuple[list[Message], list[str], list[str]]:
+    """The parts that are the text of a mail, the text of each, and what these hide. Raises
+    DocumentError where the only one cannot be read.
+    """
+    body = cache(_body)
+
+    def words(part: Message) -> str:
+        try:
+            return body(part)[0]
+        except DocumentError:
+            return ""
+
+    parts = bodies(message, words)
+    texts: list[str] = []
+    hidden: list[str] = []
+    for number, part in enumerate(parts[:MOST_BODIES], 1):
+        try:
+            text, unseen = body(part)
+        except DocumentError as error:
+            if len(parts) == 1:
+                raise
+            unread[f"part {number} ({part.get_content_type()})"] = error.reason
+            continue
+        texts.append(text)
+        hidden += unseen
+    if len(parts) > MOST_BODIES:
+        unread[f"parts from {MOST_BODIES + 1} on"] = TOO_LONG
+    return parts, texts, list(hidden_texts(hidden).get("hidden_text", ()))
+
+
+def _attached(
+    message: EmailMessage, parts: Sequence[Message], unread: dict[str, str], depth: int
+) -> Iterator[str]:
+    """What is attached, each under its name; what cannot be read goes to `unread`."""
+    attachments = islice(_attachments(message, parts), MOST_NAMED)
+    for number, part in enumerate(attachments, 1):
+        name = " ".join((part.get_filename() or f"attachment {number}").split())
+        try:
+            if number > MOST_ATTACHMENTS:
+                raise DocumentError(TOO_MANY)
+            yield f"## {name}\n\n{_attachment(part, name, depth)}"
+        except DocumentError as error:
+            unread[name] = error.reason
+
+
 def _box(data: bytes) -> Parsed:
     """The mails of an mbox (RFC 4155): each begins after a blank line with `From `."""
-    mails = [_internet(ESCAPED.sub(rb"\1", mail)) for mail in LETTER.split(data)[1:]]
-    if len(mails) == 1:
-        return mails[0]
+    letters = [ESCAPED.sub(rb"\1", mail) for mail in LETTER.split(data)[1:]]
+    if len(letters) == 1:
+        return _internet(letters[0])
+    mails = [_letter(letter) for letter in letters]
     unread = {
         name: why
         for mail in mails
@@ -90,31 +157,62 @@ def _box(data: bytes) -> Parsed:
     )
 
 
+def _letter(data: bytes) -> Parsed:
+    """A mail of a mailbox. One that cannot be read is named, and keeps none of the others back."""
+    try:
+        return _internet(data)
+    except DocumentError as error:
+        message = message_from_bytes(data, policy=policy.default)
+        title = field(message, "Subject") or "No subject"
+        header = [f"{name}: {value}" for name in SHOWN if (value := field(message, name))]
+        unread = {"unread_attachments": {title: error.reason}}
+        return Parsed(text="\n".join(header), title=title, media_type=MAIL, metadata=unread)
+
+
 def _store(data: bytes) -> Parsed:
     """The mails of an Outlook data file."""
     return Parsed(text=xberg.markdown(data, STORE).text, markup="markdown", media_type=STORE)
 
 
 def _body(part: Message) -> tuple[str, list[str]]:
-    """The text of a body, and what an HTML body hides from its readers."""
+    """The text of a part, and what it hides from its readers. Raises DocumentError."""
+    from llmops.tasks.plugins.parsers import parse
     from llmops.tasks.plugins.parsers.html import HtmlParser
 
-    if part.get_content_type() != "text/html":
+    kind = part.get_content_type()
+    if kind in REPORTS or kind == ORIGINAL:
+        return report_of(part), []
+    if kind == CALENDAR:
+        return dates_of(part), []
+    if kind == PLAIN:
+        if is_armoured(content_of(part)):
+            raise DocumentError(ENCRYPTED_MAIL)
         return text_of(part), []
     try:
-        page = HtmlParser().parse(content_of(part), "text/html")
-    except DocumentError:  # a mail may be a subject and nothing else
-        return "", []
+        if kind == RICH:
+            page = HtmlParser().parse(content_of(part), RICH)
+        else:
+            page = parse(text_of(part).encode(errors="replace"), "", kind)
+    except DocumentError:
+        if content_of(part).strip() and kind != RICH:
+            raise
+        return "", []  # a mail may be a subject and nothing else
     return page.text, list(page.metadata.get("hidden_text", ()))
 
 
-def _attachments(message: EmailMessage, body: Message | None) -> Iterator[Message]:
-    """The parts that are no body: named files, and mails within the mail."""
+def _attachments(message: EmailMessage, parts: Sequence[Message]) -> Iterator[Message]:
+    """The parts that are no text of the mail: named files, mails within the mail, and files
+    without a name. Pictures without one stand within the text.
+    """
+    among = set(map(id, parts))
     for part in leaves(message):
+        kind, family = part.get_content_type(), part.get_content_maintype()
+        if id(part) in among:
+            continue
         named = part.get_filename() or part.get_content_disposition() == "attachment"
-        if (part is not message and part.get_content_type() == MAIL) or (
-            named and part is not body
-        ):
+        alone = part is message and family in ("image", "audio", "video", "application")
+        nameless = family in ("application", "audio", "video") and kind not in SEALS
+        if named or alone or nameless or (part is not message and kind == MAIL):
             yield part
 
 
@@ -126,6 +224,8 @@ def _attachment(part: Message, name: str, depth: int) -> str:
     if part.get_content_type() == MAIL:
         mail = _internet(content_of(part), depth + 1)
         return f"{mail.title or ''}\n\n{mail.text}".strip()
+    if why := sealed(part):
+        raise DocumentError(why)
     # signatures are full of pictures, each of which would take seconds
     options = ParseOptions(ocr=Ocr(enabled=False))
     return parse(content_of(part), name, options=options).text.replace("\f", "\n")

@@ -7,7 +7,10 @@ import json
 import logging
 import os
 import tracemalloc
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import ValidationError
@@ -327,3 +330,42 @@ def test_real_mails_of_every_kind_of_trouble() -> None:
     assert sum(raw.metadata["messages"] for _, raw in walk(threads) if isinstance(raw, Raw)) == len(
         mails
     )
+
+
+def parts(name: str, subtype: str, *texts: tuple[str, str]) -> bytes:
+    """A mail of several parts, each a text and its kind."""
+    made = MIMEMultipart(subtype)
+    made["From"], made["Subject"], made["Message-ID"] = "ann@example.org", "Hello", f"<{name}>"
+    made["Date"] = "01 Jan 2024 10:00:00 +0100"
+    for text, kind in texts:
+        made.attach(MIMEText(text, kind))
+    return made.as_bytes()
+
+
+@pytest.mark.parametrize("by", ["message", "thread"])
+def test_every_part_of_a_mail_is_read(tmp_path: Path, by: Literal["message", "thread"]) -> None:
+    footer = "_" * 40 + "\nTeam mailing list\nhttps://e.org/listinfo/team"
+    stub = "Your mail client does not support HTML."
+    offer = "<p>The real offer is 42 euros until Friday.</p>"
+    mbox(
+        tmp_path / "box",
+        parts("1@x", "mixed", ("One.", "plain"), ("<p>Two.</p>", "html"), (footer, "plain")),
+        parts("2@x", "alternative", (stub, "plain"), (offer, "html")),
+        parts("3@x", "mixed", ("Three.", "plain"), ("id,name\n1,Ann", "csv")),
+    )
+    found = texts(MailSource(path="box", by=by).at(tmp_path))
+    assert found["1@x"].endswith("\n\nOne.\n\nTwo.")
+    assert found["2@x"].endswith("\n\nThe real offer is 42 euros until Friday.")
+    assert "Three.\n\nid" in found["3@x"]
+    assert footer in texts(MailSource(path="box", by=by, quotes="keep").at(tmp_path))["1@x"]
+
+
+def test_an_encrypted_mail_says_so(tmp_path: Path) -> None:
+    pgp = "-----BEGIN PGP MESSAGE-----\n\nhQEMA\n-----END PGP MESSAGE-----"
+    mbox(tmp_path / "box", mail("1@x", body=pgp), mail("2@x", "Re: Hello", "Yes.", answers="1@x"))
+    source = MailSource(path="box").at(tmp_path)
+    reasons = [str(raw) for _, raw in walk(source) if not isinstance(raw, Raw)]
+    assert ["the mail is encrypted" in reason for reason in reasons] == [True]
+    thread = texts(MailSource(path="box", by="thread").at(tmp_path))["1@x"]
+    assert "Yes." in thread
+    assert "PGP" not in thread

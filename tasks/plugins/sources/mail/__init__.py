@@ -25,6 +25,8 @@ from llmops.tasks.schemas import sha256
 from llmops.tasks.texts.mails import content_of
 
 SHOWN = ("Subject", "From", "To", "Cc", "Date")
+READING = 2
+"""Raised when the same mail begins to give another text: then mails are read again."""
 MAILDIRS = ["**", "**/.*/cur/*", "**/.*/new/*"]
 """Subfolders of a maildir begin with a dot."""
 
@@ -102,10 +104,10 @@ class MailSource(Source):
             return self._attachment(mails[0], what["attachment"], item.uri)
         if self.by == "thread":
             return self._thread(mails, item.uri)
-        text, kind = mails[0].words(strip=self.quotes == "strip", flat=False)
+        texts = mails[0].words(strip=self.quotes == "strip", flat=False)
         subject = mails[0].field("Subject")
         return Raw(
-            data=composed({name: mails[0].field(name) for name in SHOWN}, text, kind),
+            data=composed({name: mails[0].field(name) for name in SHOWN}, texts),
             media_type="message/rfc822",
             title=subject or None,
             metadata=mails[0].facts(),
@@ -122,7 +124,7 @@ class MailSource(Source):
             )
             yield Item(
                 uri=root,
-                revision=f"{revision}-{self.by}-{self.quotes}",
+                revision=f"{revision}-{self.by}-{self.quotes}-{READING}",
                 size=sum(letters[mail.id].size for mail in group),
                 locator=json.dumps({"mails": [named[mail.id] for mail in group]}),
             )
@@ -238,10 +240,20 @@ class MailSource(Source):
             metadata={**facts, "attached_to": uri.removesuffix(f"/{name}"), "file_name": name},
         )
 
+    def _flat(self, mail: Message, *, alone: bool) -> str:
+        """The text of a mail of a thread. An encrypted one keeps none of the others back."""
+        try:
+            texts = mail.words(strip=self.quotes == "strip", flat=True)
+        except DocumentError:
+            if alone:
+                raise
+            return ""
+        return "\n\n".join(text.strip() for text, _ in texts)
+
     def _thread(self, mails: list[Message], root: str) -> Raw:
         sections = []
         for mail in mails:
-            text, _ = mail.words(strip=self.quotes == "strip", flat=True)
+            text = self._flat(mail, alone=len(mails) == 1)
             head = " · ".join(
                 part for part in (mail.field("From"), mail.date[:16].replace("T", " ")) if part
             )

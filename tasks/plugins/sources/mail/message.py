@@ -4,19 +4,38 @@ give what can be had.
 
 import mimetypes
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from email import message_from_bytes, policy
 from email.header import Header
 from email.message import EmailMessage, Message
 from email.utils import formataddr, getaddresses, parsedate_to_datetime
+from functools import cache, cached_property
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.sources.mail.words import own_html, own_words, plain_text
+from llmops.tasks.plugins.sources.mail.words import is_footer, own_html, own_words, plain_text
 from llmops.tasks.schemas import sha256
-from llmops.tasks.texts.mails import MALFORMED, field, leaves, text_of
+from llmops.tasks.texts.mails import (
+    CALENDAR,
+    ENCRYPTED_MAIL,
+    MALFORMED,
+    ORIGINAL,
+    PLAIN,
+    REPORTS,
+    RICH,
+    SEALS,
+    bodies,
+    content_of,
+    dates_of,
+    field,
+    is_armoured,
+    leaves,
+    report_of,
+    sealed,
+    text_of,
+)
 
 ID = re.compile(r"<\s*([^<>\s]+)\s*>")
 REPLY = re.compile(
@@ -27,13 +46,8 @@ VOLATILE = re.compile(
     rb"^(?:Status|X-Status|X-UID|X-Keywords|X-IMAP\w*|X-Mozilla-[\w-]+|Content-Length|Lines):.*(?:\n[ \t].*)*\n",  # noqa: E501
     re.I | re.M,
 )
-SEALS = {
-    "application/pgp-signature",
-    "application/pkcs7-signature",
-    "application/x-pkcs7-signature",
-    "application/pgp-keys",
-}
 MOST_PARTS = 1000
+MOST_BODIES = 100
 LATE = "9999"
 
 
@@ -63,10 +77,18 @@ class ParsedMail:
         if not self.message.keys():
             raise DocumentError("there is no header field where a mail should begin")
         assert isinstance(self.message, EmailMessage)
+        self._words = cache(_words)
+
+    @cached_property
+    def bodies(self) -> list[Message]:
+        """The parts that are its text."""
+        return self._shown(self._words)[:MOST_BODIES]
+
+    def _shown(self, words: Callable[[Message], str]) -> list[Message]:
         try:
-            self.body = self.message.get_body(("plain", "html"))
+            return bodies(self.message, words)
         except (RecursionError, *MALFORMED):
-            self.body = None
+            return []
 
     def field(self, name: str) -> str:
         """A header field on one line, "" where it is missing or beyond repair."""
@@ -144,15 +166,30 @@ class ParsedMail:
         }
         return {key: value for key, value in facts.items() if value}
 
-    def words(self, *, strip: bool, flat: bool) -> tuple[str, str]:
-        """The body and its kind, `plain` or `html`; `flat`: plain in any case."""
-        if self.body is None:
-            return "", "plain"
-        text = text_of(self.body)
-        if self.body.get_content_type() == "text/html":
-            html = own_html(text) if strip else text
+    def words(self, *, strip: bool, flat: bool) -> list[tuple[str, str]]:
+        """The texts of the mail, each with its kind, `plain`, `html` or another of text; `flat`:
+        plain in any case. Raises DocumentError for a mail that is encrypted.
+        """
+        why = sealed(self.message)
+        if why or (len(self.bodies) == 1 and is_armoured(content_of(self.bodies[0]))):
+            raise DocumentError(why or ENCRYPTED_MAIL)
+        texts = [self._text(part, strip=strip, flat=flat) for part in self.bodies]
+        return [
+            (text, kind)
+            for number, (text, kind) in enumerate(texts)
+            if text.strip() and not (strip and number and kind == "plain" and is_footer(text))
+        ]
+
+    def _text(self, part: Message, *, strip: bool, flat: bool) -> tuple[str, str]:
+        kind = part.get_content_type()
+        if kind == RICH:
+            html = own_html(text_of(part)) if strip else text_of(part)
             return (plain_text(html), "plain") if flat else (html, "html")
-        text = _unflowed(text, self.body)
+        text = self._words(part)
+        if kind != PLAIN:
+            told = flat or kind in (CALENDAR, ORIGINAL, *REPORTS)
+            return text, "plain" if told else part.get_content_subtype()
+        text = _unflowed(text, part)
         return (own_words(text, self.field("Subject")) if strip else text.strip("\n")), "plain"
 
     def attachments(self) -> Iterator[tuple[str, Message]]:
@@ -160,8 +197,9 @@ class ParsedMail:
         within the text.
         """
         used: set[str] = set()
+        shown = self._shown(lambda _: "")
         for number, part in enumerate(islice(leaves(self.message), MOST_PARTS), 1):
-            if part is self.body or not _is_attached(part):
+            if part in shown or not _is_attached(part):
                 continue
             stem, dot, ending = _name(part, number).rpartition(".")
             name, again = f"{stem}{dot}{ending}", 1
@@ -172,16 +210,27 @@ class ParsedMail:
             yield name, part
 
 
-def composed(fields: dict[str, str], text: str, kind: str) -> bytes:
-    """A new mail of one part in UTF-8, for the parser."""
+def composed(fields: dict[str, str], texts: Sequence[tuple[str, str]]) -> bytes:
+    """A new mail in UTF-8, for the parser, with one part for each text."""
     lines = [f"{name}: {_encoded(name, value)}" for name, value in fields.items() if value]
-    lines += [
+    if len(texts) <= 1:
+        return "\n".join([*lines, *_part(*(texts[0] if texts else ("", "plain")))]).encode(
+            "utf-8", "replace"
+        )
+    mark = sha256("\n".join(text for text, _ in texts))[:40]
+    lines += [f'Content-Type: multipart/mixed; boundary="{mark}"', ""]
+    for text, kind in texts:
+        lines += [f"--{mark}", *_part(text, kind)]
+    return "\n".join([*lines, f"--{mark}--", ""]).encode("utf-8", "replace")
+
+
+def _part(text: str, kind: str) -> list[str]:
+    return [
         f"Content-Type: text/{kind}; charset=utf-8",
         "Content-Transfer-Encoding: 8bit",
         "",
         text,
     ]
-    return "\n".join(lines).encode("utf-8", "replace")
 
 
 def base_subject(subject: str) -> tuple[str, bool]:
@@ -199,6 +248,19 @@ def _encoded(name: str, value: str) -> str:
         except (UnicodeError, *MALFORMED):
             return Header(value, "utf-8").encode()
     return Header(value, "utf-8").encode()
+
+
+def _words(part: Message) -> str:
+    """The text of a part as people read it, "" where it is none."""
+    kind = part.get_content_type()
+    try:
+        if kind == RICH:
+            return plain_text(text_of(part))
+        if kind == CALENDAR:
+            return dates_of(part)
+        return report_of(part) if kind in REPORTS or kind == ORIGINAL else text_of(part)
+    except DocumentError:
+        return ""
 
 
 def _is_attached(part: Message) -> bool:

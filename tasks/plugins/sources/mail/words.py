@@ -145,6 +145,16 @@ def _unsigned(lines: list[str]) -> list[str]:
     return _handwritten(lines)
 
 
+def is_footer(text: str) -> bool:
+    """Whether a text is nothing but the footer of a mailing list, which some add as a part."""
+    lines = text.strip().split("\n")
+    return bool(
+        FOOTER.match(lines[0])
+        and LIST.search("\n".join(lines[:5]))
+        and len(lines) <= LONGEST_SIGNATURE
+    )
+
+
 def _handwritten(lines: list[str]) -> list[str]:
     """The lines without blank ones and a telephone's signature at their end."""
     while lines and (not lines[-1].strip() or MOBILE.match(lines[-1].strip())):
