@@ -7,7 +7,12 @@ from typing import ClassVar
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.texts.charset import decode, unified
 
-TIMES = re.compile(r"^\s*(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ")
+SUBRIP = "application/x-subrip"
+TIME = r"[ \t]*(?:\d+:)?\d\d?:\d\d[.,]\d{1,3}[ \t]*-->"
+TIMES = re.compile(TIME)
+CUE = re.compile(rf"^(?:[ \t]*\d+[ \t]*\n\s*)?(?={TIME})", re.MULTILINE)
+"""Where a cue of an .srt begins: at its times, or at the number above them."""
+BLANK = re.compile(r"\n[ \t]*\n")
 SPEAKER = re.compile(r"<v(?:\.[\w.]+)?\s+([^>]+)>")
 TAG = re.compile(r"</?[a-z0-9:.][^>]*>|\{\\[^}]*\}", re.IGNORECASE)
 ASIDE = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)(?:\s|$)")
@@ -18,12 +23,15 @@ class CaptionsParser(Parser):
     before is dropped.
     """
 
-    media_types: ClassVar[tuple[str, ...]] = ("text/vtt", "application/x-subrip")
+    media_types: ClassVar[tuple[str, ...]] = ("text/vtt", SUBRIP)
     isolated: ClassVar[bool] = False
+    revision: ClassVar[int] = 2
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         said: list[str] = []
-        for block in re.split(r"\n[ \t]*\n", unified(decode(data)[0])):
+        # a blank line ends a cue of WebVTT, but is a part of one in an .srt
+        border = CUE if media_type == SUBRIP else BLANK
+        for block in border.split(unified(decode(data)[0])):
             cue = _cue(block.strip("\n"))
             if cue and cue != (said[-1] if said else ""):
                 said.append(cue)

@@ -140,6 +140,15 @@ def test_captions() -> None:
     assert parse(data.encode(), "a.vtt").text == "Ada: Hello there you & me\nBye"
 
 
+def test_blank_lines_within_a_cue_lose_nothing() -> None:
+    data = (
+        "1\n00:00:01,000 --> 00:00:02,000\n\nHello\n \nthere\n\n"
+        "2\n\n00:00:03,000 --> 00:00:04,000\nIt is 1984\n1985\n\n"
+        "3\n0:00:05,00-->0:00:06,00\nBye\n\n00:00:07,000 --> 00:00:08,000\nnow\n"
+    )
+    assert parse(data.encode(), "a.srt").text == "Hello there\nIt is 1984 1985\nBye\nnow"
+
+
 def test_latex_keeps_its_text_also_in_fragments() -> None:
     whole = parse(
         rb"""\documentclass{article}\title{On Ducks}\begin{document}\maketitle\section{Lakes}
