@@ -41,6 +41,5 @@ def feedback(config: Given[FeedbackConfig], home: Path | str | None = None) -> S
     written = tasks.write(home, spec)
     seconds = round(time.perf_counter() - began, 2)
     outcome = feedback_outcome(config.name, spec.app, counts, queue, written, run_id(), seconds)
-    if isinstance(exchanged, str):
-        outcome = outcome.warned(exchanged)
+    outcome = outcome.warned(*tasks.remarks(home, spec.app, exchanged))
     return finish(home, outcome, careful(tasks.recorded(home)), careful(tasks.shown))

@@ -15,6 +15,7 @@ from llmops.tasks.datasets.summary import feedback_markdown
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.finish import prefect_url, tell, telling
 from llmops.tasks.plugins import Spec
+from llmops.tasks.traces.applications import unasked
 from llmops.tasks.tracking import LiveRecord, record_live, run_url
 from llmops.tasks.triage import choose as choosing
 from llmops.tasks.triage import look as looking
@@ -56,6 +57,12 @@ def exchange(home: Path, spec: ProjectSpec) -> Synchronised | str:
     except LlmopsError as error:
         return telling(str(error), str)
     return telling(done, lambda both: lines.exchanged(*both))
+
+
+def remarks(home: Path, app: str, exchanged: Synchronised | str | None) -> list[str]:
+    """What else somebody should know: a name that is no application's, a queue out of reach."""
+    told = (unasked(home, app), exchanged if isinstance(exchanged, str) else "")
+    return [each for each in told if each]
 
 
 @task(name="agreement", task_run_name="agreement")

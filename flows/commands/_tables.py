@@ -47,7 +47,7 @@ def rows(
 ) -> None:
     """A table with a column per key."""
     if not shown_rows:
-        console.print(empty)
+        console.print(empty, markup=False)
         return
     columns = columns or list(shown_rows[0])
     grid(
@@ -56,6 +56,12 @@ def rows(
         [[shown(row[column]) for column in columns] for row in shown_rows],
         folded=[number for number, column in enumerate(columns) if column in FOLDED],
     )
+
+
+def warnings(console: "Console", data: Facts) -> None:
+    """A line for each thing that somebody should know, where there is one."""
+    for each in data["warnings"]:
+        console.print(f"warning  {printable(each)}", markup=False)
 
 
 def facts(console: "Console", found: Facts) -> None:

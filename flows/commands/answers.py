@@ -9,6 +9,8 @@ from llmops.flows.commands._options import home
 from llmops.flows.console import Answer, answer, command, line
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from llmops.tasks.chat.curated import CuratedAnswer
 
 app = typer.Typer(
@@ -42,10 +44,13 @@ def list_(
 ) -> Answer:
     """List the curated answers of an application, oldest first, and how often each was given."""
     from llmops.tasks.chat.curated import listed
+    from llmops.tasks.traces.applications import unheard
 
     rows = [_facts(each) for each in listed(home(), name, retired=retired)]
-    empty = f"There are none: llmops answers add {name} --question … --answer …"
-    return answer({"app": name, "answers": rows}, draw.table("answers", SHOWN, empty=empty))
+    told = unheard(home(), name)
+    empty = told or f"There are none: llmops answers add {name} --question … --answer …"
+    data = {"app": name, "answers": rows, "warnings": [told] if told else []}
+    return answer(data, draw.table("answers", SHOWN, empty=empty))
 
 
 @command(app, "add")
@@ -67,7 +72,7 @@ def add(
     from llmops.tasks.chat.corrections import from_trace
     from llmops.tasks.chat.curated import NewCurated
     from llmops.tasks.chat.curated import add as added
-    from llmops.tasks.traces.index import known_apps
+    from llmops.tasks.traces.applications import unasked
 
     given = NewCurated(
         question=question,
@@ -77,13 +82,8 @@ def add(
     )
     new = from_trace(home(), name, trace, given, asks_labels=labels is None) if trace else given
     made = added(home(), name, new, reason)
-    told = f"{made.id}: {made.question}"
-    if name not in (apps := known_apps(home())):
-        others = ", ".join(apps) or "none"
-        told += (
-            f"\nnote: {name!r} has answered nothing here so far; applications that have: {others}"
-        )
-    return answer({"app": name, **_facts(made)}, line(told))
+    warnings = [told] if (told := unasked(home(), name)) else []
+    return answer({"app": name, **_facts(made), "warnings": warnings}, _added)
 
 
 @command(app, "change")
@@ -118,6 +118,11 @@ def retire(name: App, key: Id, reason: Reason = "") -> Answer:
 
     made = retired(home(), name, key, reason)
     return answer({"app": name, **_facts(made)}, line(f"{made.id} is given no more"))
+
+
+def _added(console: "Console", data: draw.Facts) -> None:
+    console.print(f"{data['id']}: {data['question']}", markup=False)
+    draw.warnings(console, data)
 
 
 def _listed(text: str) -> list[str]:

@@ -12,6 +12,8 @@ from llmops.flows.commands._options import Changes, Config, home, knowledge_base
 from llmops.flows.console import Answer, answer, command, line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmops.configs.index import IndexConfig
     from llmops.tasks.knowledge.outcome import Outcome
 
@@ -29,6 +31,7 @@ def check(
 
     checked = check_all(paths)
     warnings = [warning for file in checked for warning in _stale(Path(file))]
+    warnings += _misnamed([Path(file) for file in checked])
     told = [*(f"ok  {file}" for file in checked), *(f"warning  {each}" for each in warnings)]
     data = {"ok": True, "checked": checked, "warnings": warnings}
     return answer(data, line("\n".join(map(draw.printable, told))))
@@ -57,6 +60,18 @@ def _stale(file: Path) -> list[str]:
         return [f"{', '.join(map(str, golden))}: {warning}" for warning in found]
     except LlmopsError as error:  # the configs are right; what they ask is not known
         return [f"{file}: not compared with what is live: {error.message}"]
+
+
+def _misnamed(files: "Sequence[Path]") -> list[str]:
+    """Applications that no config beside them serves, and that have not answered here."""
+    from llmops.configs.applications import unserved_apps
+    from llmops.tasks.errors import LlmopsError
+    from llmops.tasks.traces.index import known_apps
+
+    try:
+        return list(unserved_apps(files, known_apps(home())))
+    except LlmopsError as error:
+        return [f"applications are not compared with those that have answered: {error.message}"]
 
 
 def _unserved(file: Path) -> list[str]:

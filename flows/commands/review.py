@@ -49,12 +49,21 @@ def list_(
 ) -> Answer:
     """List items, highest priority first."""
     from llmops.tasks.review.finding import checked, find
+    from llmops.tasks.traces.applications import unheard
 
     wanted = checked(queue, state, verdict, reason, rating, text)
     found = find(home(), name, **wanted._asdict(), limit=limit)
+    warnings = [told] if (told := unheard(home(), name)) else []
     rows = [_facts(each) for each in found.items]
-    data = {"app": name, "queue": queue or name, "total": found.total, "items": rows}
-    empty = "There are none: `llmops feedback` puts some there, and whoever asks for a person."
+    data = {
+        "app": name,
+        "queue": queue or name,
+        "total": found.total,
+        "items": rows,
+        "warnings": warnings,
+    }
+    usual = "There are none: `llmops feedback` puts some there, and whoever asks for a person."
+    empty = told or usual
     return answer(data, draw.table("items", SHOWN, empty=empty))
 
 
@@ -124,13 +133,16 @@ def submit(
 def progress(name: App, queue: Queue = "") -> Answer:
     """Show how far the queue and its reviewers have come, and how far they agree."""
     from llmops.tasks.review import agreement
+    from llmops.tasks.traces.applications import unheard
 
+    told = unheard(home(), name)
     come = agreement.progress(home(), name, queue)
     agreed = agreement.agreement(home(), name, queue)
     data = {
         "app": name,
         **come.model_dump(mode="json"),
         "agreement": agreed.model_dump(mode="json", exclude={"queue"}),
+        "warnings": [told] if told else [],
     }
     return answer(data, _progress)
 
@@ -190,3 +202,4 @@ def _progress(console: "Console", data: "Mapping[str, object]") -> None:
     people = data["reviewers"]
     shown = ["name", "done", "in_hand", "discarded", "agreed", "seconds"]
     draw.rows(console, people if isinstance(people, list) else [], shown, empty="No reviews yet.")
+    draw.warnings(console, data)

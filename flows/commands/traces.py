@@ -36,7 +36,7 @@ def list_(
     has them.
     """
     from llmops.tasks.errors import Unavailable
-    from llmops.tasks.traces import index, reading
+    from llmops.tasks.traces import applications, index, reading
 
     listed, asked = index.listed(home(), app, limit), dict[str, str]()
     try:
@@ -47,11 +47,8 @@ def list_(
     for row in rows:
         row["state"] = _state(row)
         row["question"] = _short(asked[row["id"]]) if row["id"] in asked else None
-    if app and not rows:
-        others = ", ".join(index.known_apps(home())) or "none"
-        said = f"no traces of {app!r}; applications that have some here: {others}"
-        return answer({"traces": rows}, line(said))
-    return answer({"traces": rows}, _rows)
+    told = applications.unasked(home(), app) if app else ""
+    return answer({"traces": rows, "warnings": [told] if told else []}, _rows)
 
 
 @command(traces, "show")
@@ -91,7 +88,9 @@ def prune(
 ) -> Answer:
     """Delete old traces of an application. What they cost stays known until next month is over."""
     from llmops.tasks.traces import retention
+    from llmops.tasks.traces.applications import checked_app
 
+    checked_app(home(), app)
     due = retention.due(home(), app, most, least)
     if not yes:
         said = line(f"{draw.amount(len(due), 'trace')} would go; do it with --yes")
@@ -114,7 +113,9 @@ def _deleted(console: "Console", data: "Mapping[str, object]") -> None:
         console.print(f"not reached: {each}", markup=False, style="red")
     for each in remarks if isinstance(remarks, list | tuple) else ():
         console.print(f"note: {each}", markup=False)
-    console.print("deleted" if data["deleted"] else "run this again to finish it", markup=False)
+    gone = isinstance(places, dict) and any(places.values())
+    done = "deleted" if gone else "nothing was deleted"
+    console.print(done if data["deleted"] else "run this again to finish it", markup=False)
 
 
 def _short(question: str) -> str:
@@ -139,8 +140,9 @@ def _rows(console: "Console", data: "Mapping[str, object]") -> None:
             markup=False,
             soft_wrap=True,
         )
-    if not rows:
+    if not rows and not data["warnings"]:
         console.print("no traces yet: `llmops serve` writes them", markup=False)
+    draw.warnings(console, data)
 
 
 def _trace(console: "Console", data: "Mapping[str, object]") -> None:

@@ -25,18 +25,20 @@ def erase(
     """Forget somebody: their traces, feedback, cached and curated answers, and the link from their
     pseudonym to their name. The audit log stays whole.
     """
-    from llmops.tasks.traces import deletion, index
+    from llmops.tasks.traces import deletion
+    from llmops.tasks.traces.applications import applications, checked_app
 
+    checked_app(home(), app)
     person = f"{app}/{name}"
     if not yes:
         planned = deletion.of_person(home(), person)
         told = f"{planned['traces']} traces of {name} would go; do it with --yes"
         if not any(planned.values()):
-            told = _unknown(name, app, index.known_apps(home()))
+            told = _unknown(name, app, applications(home()))
         return answer({"name": name, "app": app, "deleted": False, "places": planned}, line(told))
     gone = deletion.delete_person(home(), person)
     if "people" not in gone.places:
-        told = _unknown(name, app, index.known_apps(home()))
+        told = _unknown(name, app, applications(home()))
         gone = gone.model_copy(update={"remarks": (*gone.remarks, told)})
     return deleted_answer({"name": name, "app": app}, gone)
 

@@ -19,7 +19,7 @@ from llmops.tasks.monitoring.tally import TrafficTally
 from llmops.tasks.monitoring.text_sample import UnitSample
 from llmops.tasks.monitoring.traffic import Exchange, Traffic
 from llmops.tasks.plugins import Spec
-from llmops.tasks.traces.index import known_apps
+from llmops.tasks.traces.applications import unasked
 from llmops.tasks.traces.monitored import working_folder
 
 MOST_NOW, MOST_BEFORE = 5_000, 2_000
@@ -164,6 +164,5 @@ def _nobody(home: Path, spec: MonitorSpec, count: int) -> Iterator[str]:
         return
     if spec.traffic:
         yield f"{spec.traffic.name} has no exchange in these windows"
-    elif spec.app not in (apps := known_apps(home)):
-        others = ", ".join(apps) or "none"
-        yield f"no traces of {spec.app!r} are here; applications that have some: {others}"
+    elif told := unasked(home, spec.app):
+        yield told

@@ -12,7 +12,7 @@ from llmops.tasks.ledger import existing_ledger, now
 from llmops.tasks.ledger.application import live_scores, traces
 from llmops.tasks.monitoring.live import LiveSpec, Scored
 from llmops.tasks.statistics.intervals import mean_interval
-from llmops.tasks.traces.index import known_apps
+from llmops.tasks.traces.applications import unasked
 
 
 class LiveMetric(BaseModel):
@@ -124,11 +124,8 @@ def live_scores_of(
 
 
 def _nobody_asked(home: Path, spec: LiveSpec) -> list[str]:
-    apps = known_apps(home)
-    if spec.app in apps:
-        return []
-    others = ", ".join(apps) or "none"
-    return [f"no traces of {spec.app!r} are here; applications that have some: {others}"]
+    told = unasked(home, spec.app)
+    return [told] if told else []
 
 
 def window(home: Path, spec: LiveSpec) -> dict[str, LiveMetric]:

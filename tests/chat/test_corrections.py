@@ -63,7 +63,7 @@ def test_the_command_keeps_changes_and_retires_answers(towers: Towers) -> None:
     assert shown.count(TALL) == 1
     assert "[]" not in shown
     other = llmops("answers", "add", "guid", "--question", "Why?", "--answer", "So.").out
-    assert "'guid' has answered nothing here so far; applications that have: guide" in other
+    assert "no traces of 'guid' are here; applications that have some: guide" in other
     assert llmops("answers", "retire", "guide", key, "--json").data["state"] == "retired"
     assert llmops("answers", "list", "guide", "--json").data["answers"] == []
     (row,) = llmops("answers", "list", "guide", "--retired", "--json").data["answers"]

@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 
 from llmops.flows.commands.explain import feedback_shown
+from llmops.tasks.access import sessions
 from llmops.tasks.traces import index
 from llmops.tasks.traces.feedback import Feedback, rate
 from llmops.tasks.traces.masking import masked
 from llmops.tasks.traces.spool import TraceSpool
 from tests.commandline import llmops
 from tests.traces.made import SECRET, person, recorded
+
+PRUNE = ("traces", "prune", "--app", "helpdsk", "--most", "3")
 
 
 @pytest.fixture
@@ -94,7 +97,26 @@ def test_whom_and_what_nobody_knows_is_told(home: Path) -> None:
     erased = llmops("users", "erase", "an", "--app", "helpdesk", "--yes", "--json").data
     assert told in erased["remarks"][0]
     listed = llmops("traces", "list", "--app", "helpdsk").out
-    assert "no traces of 'helpdsk'; applications that have some here: helpdesk" in listed
+    assert "no traces of 'helpdsk' are here; applications that have some: helpdesk" in listed
+    assert "did you mean helpdesk?" in listed
+
+
+def test_a_misspelt_application_erases_nobody_and_signs_nobody_out(home: Path) -> None:
+    _, token = sessions.begin(home, "ann")
+    erase = ("users", "erase", "ann", "--app")
+    for words in ((*erase, "helpdsk"), (*erase, "helpdsk", "--yes"), PRUNE):
+        refused = llmops(*words, "--json")
+        hint = "did you mean helpdesk?"
+        assert (refused.code, refused.mistake["hint"]) == (2, hint), words
+    assert sessions.read(home, token) is not None
+    person(home, "elsewhere/bob")  # of whom a name alone is left, of an application without traces
+    assert "bob" in llmops("users", "erase", "bob", "--app", "elsewhere", "--json").out
+
+
+def test_what_deletes_nothing_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    told = llmops("users", "erase", "an", "--app", "helpdesk", "--yes")
+    assert (told.code, told.out.splitlines()[-1]) == (0, "nothing was deleted")
 
 
 def test_prune_refuses_what_is_protected(home: Path) -> None:

@@ -148,7 +148,8 @@ def test_an_application_that_nobody_knows_is_a_warning(tmp_path: Path) -> None:
     other = spec().model_copy(update={"app": "helpdsk"})
     nothing = Scored(chosen=0, traces=0, spent=Spent(), stopped=None)
     (warning,) = live_scores_of(tmp_path, other, nothing, None, 0.1).warnings
-    assert warning == "no traces of 'helpdsk' are here; applications that have some: helpdesk"
+    told = "no traces of 'helpdsk' are here; applications that have some: helpdesk"
+    assert warning == f"{told}; did you mean helpdesk?"
 
 
 @pytest.mark.slow

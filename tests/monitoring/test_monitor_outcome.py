@@ -180,7 +180,8 @@ def test_knowledge_bases_of_a_file_are_those_that_are_here(tmp_path: Path) -> No
 def test_an_application_without_traffic_is_a_remark(tmp_path: Path) -> None:
     index.enter(tmp_path, [recorded()])
     (said,) = collect(tmp_path, spec(), "run").remarks
-    assert said == "no traces of 'desk' are here; applications that have some: helpdesk"
+    told = "no traces of 'desk' are here; applications that have some: helpdesk"
+    assert said == f"{told}; did you mean helpdesk?"
     quiet = collect(tmp_path, spec(exchanges(tmp_path, 99)), "run")
     assert (quiet.exchanges, quiet.remarks) == (
         0,
