@@ -39,7 +39,6 @@ ACCENTED = re.compile(
 )
 """Letters beyond ASCII beside one of ASCII: no word mixes the Latin script with another."""
 MEANT = {
-    "ascii": "cp1252",
     "iso8859-1": "cp1252",
     "iso8859-9": "cp1254",
     "tis-620": "cp874",
@@ -74,7 +73,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     if wide:
         return data.decode(wide, "replace"), wide
     refuse_binary(data)
-    for name in (_meant(declared), declared) if declared else ():
+    for name in (meant(declared), declared) if declared else ():
         if (text := _strict(data, name)) is not None:
             return text, name
     if (text := _strict(data, "utf-8")) is not None:
@@ -105,7 +104,7 @@ def _strict(data: bytes, name: str) -> str | None:
         return None
 
 
-def _meant(declared: str) -> str:
+def meant(declared: str) -> str:
     """The encoding that browsers read for one that is declared."""
     try:
         return MEANT.get(codecs.lookup(declared).name, declared)

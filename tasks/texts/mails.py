@@ -10,7 +10,7 @@ from email.message import EmailMessage, Message
 from typing import Final
 
 from llmops.tasks.texts.calendars import dates, unfolded
-from llmops.tasks.texts.charset import decode, unified
+from llmops.tasks.texts.charset import decode, meant, unified
 from llmops.tasks.texts.scripts import UNSPACED
 
 MALFORMED = (ValueError, LookupError, AttributeError, TypeError, AssertionError)
@@ -151,10 +151,13 @@ def better(plain: str, rich: str) -> tuple[bool, bool]:
 
 
 def _decoded(data: bytes, part: Message) -> str:
-    try:
-        return unified(data.decode(part.get_content_charset() or "ascii"))
-    except (LookupError, ValueError):
-        return unified(decode(data)[0])
+    declared = part.get_content_charset() or "ascii"
+    for name in (meant(declared), declared):
+        try:
+            return unified(data.decode(name))
+        except (LookupError, ValueError):
+            continue
+    return unified(decode(data)[0])
 
 
 def _counted(text: str) -> Counter[str]:

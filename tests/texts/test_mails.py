@@ -43,3 +43,9 @@ def test_fields_stand_on_one_line_and_broken_ones_are_empty() -> None:
     assert field(mail, "Subject") == "a b"
     assert field(mail, "Cc") == ""
     assert isinstance(field(mail, "To"), str)
+
+
+def test_a_text_in_latin_1_has_the_signs_of_windows_as_in_a_mail_client() -> None:
+    head = b"Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: 8bit\n\n"
+    mail = message_from_bytes(head + "5 € – „gut“".encode("cp1252"), policy=policy.default)
+    assert text_of(mail) == "5 € – „gut“"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from llmops.tasks.errors import DocumentError
@@ -58,14 +58,14 @@ class NotebookParser(Parser):
         )
 
 
-def _cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
+def _cells(notebook: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The cells; before nbformat 4 they stood in work sheets."""
     if "cells" not in notebook and isinstance(notebook.get("worksheets"), list):
         return [cell for sheet in notebook["worksheets"] for cell in sheet.get("cells", [])]
     return notebook["cells"] if isinstance(notebook["cells"], list) else []
 
 
-def _blocks(cell: dict[str, Any], language: str, hidden: list[str]) -> Iterator[str]:
+def _blocks(cell: Mapping[str, Any], language: str, hidden: list[str]) -> Iterator[str]:
     source = _text(cell.get("source", cell.get("input")))
     if cell.get("cell_type") == "heading":
         yield f"{'#' * max(1, min(6, int(cell.get('level', 1))))} {' '.join(source.split())}"
@@ -78,7 +78,7 @@ def _blocks(cell: dict[str, Any], language: str, hidden: list[str]) -> Iterator[
         yield _output(output, hidden)
 
 
-def _output(output: dict[str, Any], hidden: list[str]) -> str:
+def _output(output: Mapping[str, Any], hidden: list[str]) -> str:
     """What an output shows: its text, else its Markdown or HTML. What HTML hides goes to
     `hidden`.
     """
