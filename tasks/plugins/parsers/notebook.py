@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
@@ -58,27 +58,30 @@ class NotebookParser(Parser):
         )
 
 
-def _cells(notebook: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _cells(notebook: Mapping[str, object]) -> list[dict[str, object]]:
     """The cells; before nbformat 4 they stood in work sheets."""
-    if "cells" not in notebook and isinstance(notebook.get("worksheets"), list):
-        return [cell for sheet in notebook["worksheets"] for cell in sheet.get("cells", [])]
-    return notebook["cells"] if isinstance(notebook["cells"], list) else []
+    sheets = notebook.get("worksheets")
+    if "cells" not in notebook and isinstance(sheets, list):
+        return [cell for sheet in sheets for cell in sheet.get("cells", [])]
+    cells = notebook["cells"]
+    return cells if isinstance(cells, list) else []
 
 
-def _blocks(cell: Mapping[str, Any], language: str, hidden: list[str]) -> Iterator[str]:
+def _blocks(cell: Mapping[str, object], language: str, hidden: list[str]) -> Iterator[str]:
     source = _text(cell.get("source", cell.get("input")))
     if cell.get("cell_type") == "heading":
-        yield f"{'#' * max(1, min(6, int(cell.get('level', 1))))} {' '.join(source.split())}"
+        yield f"{'#' * max(1, min(6, int(str(cell.get('level', 1)))))} {' '.join(source.split())}"
         return
     if cell.get("cell_type") != "code":
         yield source
         return
     yield _fenced(source, language or str(cell.get("language", "")))
-    for output in cell.get("outputs", []):
+    outputs = cell.get("outputs")
+    for output in outputs if isinstance(outputs, list) else []:
         yield _output(output, hidden)
 
 
-def _output(output: Mapping[str, Any], hidden: list[str]) -> str:
+def _output(output: Mapping[str, object], hidden: list[str]) -> str:
     """What an output shows: its text, else its Markdown or HTML. What HTML hides goes to
     `hidden`.
     """
