@@ -86,3 +86,32 @@ def test_a_page_of_values_alone_has_them_as_its_text() -> None:
     objects = {110: field(696, "/FT /Tx /T (name) /V (Ada)")}
     book = Book([Sheet("", "", "/Annots [110 0 R]")], objects, "/AcroForm << /Fields [110 0 R] >>")
     assert parse(book.written(), "a.pdf").text == "Ada"
+
+
+def test_a_tick_stands_before_the_words_to_its_right_where_they_are_nearer() -> None:
+    labels = "".join(
+        line(text, y=y, x=x)
+        for text, x, y in (
+            ("single", 95, 700),
+            ("married", 95, 680),
+            ("by post", 92, 640),
+            ("by courier", 192, 640),
+            ("Agreed:", 72, 600),
+            ("Other", 300, 600),
+        )
+    )
+    boxes = [(72, 677, "Yes"), (72, 637, "Off"), (172, 637, "Yes"), (125, 597, "Yes")]
+    objects = {
+        110 + number: f"<< /Type /Annot /Subtype /Widget /Rect [{x} {y} {x + 14} {y + 14}] "
+        f"/P 10 0 R /FT /Btn /T (b{number}) /V /{value} /AS /{value} "
+        "/AP << /N << /Yes 202 0 R >> >> >>"
+        for number, (x, y, value) in enumerate(boxes)
+    }
+    listed = " ".join(f"{number} 0 R" for number in objects)
+    book = Book(
+        [Sheet(labels, "", f"/Annots [{listed}]")],
+        objects | {202: CROSS},
+        f"/AcroForm << /Fields [{listed}] >>",
+    )
+    text = " ".join(parse(book.written(), "a.pdf").text.split())
+    assert text == "single [x] married by post [x] by courier Agreed: [x] Other"

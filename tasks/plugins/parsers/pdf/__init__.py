@@ -45,7 +45,7 @@ class PdfParser(Parser):
     """
 
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
     ocr: Ocr = Ocr()
 
     def fingerprint(self) -> str:

@@ -9,7 +9,9 @@ from llmops.tasks.plugins.parsers.pdf.objects import Box
 from llmops.tasks.plugins.parsers.pdf.painted import Painting
 
 if TYPE_CHECKING:
+    import numpy as np
     import pypdfium2
+    from numpy.typing import NDArray
     from pypdfium2.raw import FPDF_ANNOTATION
 
 UNSEEN: Final = 2 | 32
@@ -17,6 +19,7 @@ UNSEEN: Final = 2 | 32
 PASSWORD: Final = 1 << 13
 MOST: Final = 5000
 """Annotations of a page that are read."""
+TICK: Final = "[x]"
 
 
 class Written(NamedTuple):
@@ -120,7 +123,7 @@ def _value(form: object, field: "FPDF_ANNOTATION") -> str:
 
     kind = pdfium.FPDFAnnot_GetFormFieldType(form, field)
     if kind in (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON):
-        return "[x]" if pdfium.FPDFAnnot_IsChecked(form, field) else ""
+        return TICK if pdfium.FPDFAnnot_IsChecked(form, field) else ""
     if kind in (pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX):
         chosen = [
             _string(pdfium.FPDFAnnot_GetOptionLabel, form, field, number)
@@ -149,7 +152,7 @@ def _string(read: Callable[..., int], *of: object) -> str:
 def places(texts: Sequence[Written], letters: Sequence[Box]) -> dict[int, list[str]]:
     """After which letter of the page's text each of these texts is read (-1: before the first),
     with what separates it: in the line of what stands to its left, else in a paragraph of its own
-    below what stands above.
+    below what stands above. A tick belongs to the words to its right where they are nearer.
     """
     import numpy as np
 
@@ -161,6 +164,9 @@ def places(texts: Sequence[Written], letters: Sequence[Box]) -> dict[int, list[s
         middle = (bottom + top) / 2
         row = ends & (boxes[:, 1] <= middle) & (boxes[:, 3] >= middle)
         beside = row & (boxes[:, 2] <= left + (top - bottom) / 2)
+        if text.text == TICK and (label := _label(text.box, boxes, row, beside)) is not None:
+            after.setdefault(label - 1, []).append(f"{text.line} ")
+            continue
         if beside.any():
             place = int(np.where(beside, boxes[:, 2], -np.inf).argmax())
             last = not (row & (boxes[:, 0] > left)).any()
@@ -170,3 +176,20 @@ def places(texts: Sequence[Written], letters: Sequence[Box]) -> dict[int, list[s
         lowest = above[boxes[above, 1] <= boxes[above, 1].min() + 1] if len(above) else [-1]
         after.setdefault(int(lowest[-1]), []).append(f"\n\n{text.line}\n\n")
     return after
+
+
+def _label(
+    box: Box, boxes: "NDArray[np.float64]", row: "NDArray[np.bool_]", beside: "NDArray[np.bool_]"
+) -> int | None:
+    """The letter to the right of a box with which its label begins; None where that is farther away
+    than what stands to its left.
+    """
+    import numpy as np
+
+    left, bottom, right, top = box
+    behind = np.flatnonzero(row & (boxes[:, 0] >= right - (top - bottom) / 2))
+    if not len(behind):
+        return None
+    first = int(behind[boxes[behind, 0].argmin()])
+    gap = left - boxes[beside, 2].max() if beside.any() else np.inf
+    return first if boxes[first, 0] - right < gap else None
