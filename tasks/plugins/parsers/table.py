@@ -124,7 +124,7 @@ def has_header(rows: list[list[str]]) -> bool:
         first = first[:-1]
     if len(rows) < 2 or not first or (len(first) == 1 and DECIMAL.search(first[0])):
         return False
-    certain = _is_certain(rows)
+    certain, periods = _is_certain(rows), _periods(rows)
     if len(set(first)) == len(first) and not any(map(_is_value, first)):
         return certain or not _is_record(rows)
     names = first if first[0] else first[1:]
@@ -132,7 +132,7 @@ def has_header(rows: list[list[str]]) -> bool:
     return (
         certain
         and bool(words or not first[0])
-        and all(not _is_value(cell) or _names_period(rows, cell) for cell in names)
+        and all(not _is_value(cell) or cell in periods for cell in names)
     )
 
 
@@ -144,21 +144,23 @@ def _columns(rows: list[list[str]]) -> Iterator[tuple[str, list[str]]]:
 
 def _is_certain(rows: list[list[str]]) -> bool:
     """Whether there is a column of values below a word, or of other values below a year."""
+    periods = _periods(rows)
     return any(
         below
         and sum(map(_is_value, below)) * 2 > len(below)
-        and (_names_period(rows, name) if PERIOD.match(name) else not _is_value(name))
+        and (name in periods or not _is_value(name))
         for name, below in _columns(rows)
     )
 
 
-def _names_period(rows: list[list[str]], cell: str) -> bool:
-    """Whether a cell of the first row is a year or a month that names its column."""
-    return bool(PERIOD.match(cell)) and not any(
-        sum(bool(PERIOD.match(each)) for each in below) * 2 > len(below)
-        for name, below in _columns(rows)
-        if name == cell and below
-    )
+def _periods(rows: list[list[str]]) -> set[str]:
+    """The years and months of the first row that name columns: those above other values."""
+    named, alike = set[str](), set[str]()
+    for name, below in _columns(rows):
+        if PERIOD.match(name):
+            is_same = sum(bool(PERIOD.match(each)) for each in below) * 2 > len(below)
+            (alike if is_same else named).add(name)
+    return named - alike
 
 
 def _is_record(rows: list[list[str]]) -> bool:
