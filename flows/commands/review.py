@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from llmops.tasks.review.items import ReviewItem
+    from llmops.tasks.review.reviewing import Review
 
 app = typer.Typer(
     name="review",
@@ -113,7 +114,9 @@ def submit(
         bool, typer.Option("--adjudicate", help="End the item, whatever reviewers said.")
     ] = False,
 ) -> Answer:
-    """Say what an answer is worth; a second time changes what the same person said."""
+    """Say what an answer is worth; a second time changes what the same person said. Good goes
+    without a correction: a better answer makes this one bad.
+    """
     from llmops.tasks.audit.actor import actor
     from llmops.tasks.audit.people import pseudonym
     from llmops.tasks.ledger import open_ledger
@@ -121,12 +124,12 @@ def submit(
     from llmops.tasks.review.reviewing import Review, verdict_of
     from llmops.tasks.review.reviewing import submit as submitted
 
-    item(home(), name, item_id)
+    there = item(home(), name, item_id)
     said = Review(verdict_of(verdict), correction, tuple(relevant or ()), comment)
+    warnings = _looked_at(there.trace_id, said)
     who = pseudonym(open_ledger(home()), f"{name}/{reviewer}" if reviewer else actor())
     done = submitted(home(), name, item_id, who, said, adjudicates=adjudicate)
-    told = f"{done.id} is {done.state}{f': {done.verdict}' if done.verdict else ''}"
-    return answer(_facts(done), line(told))
+    return answer({**_facts(done), "warnings": warnings}, _submitted)
 
 
 @command(app, "progress")
@@ -168,6 +171,38 @@ def export(
     count = write(out, rows(home(), found.items))
     data = {"app": name, "rows": count, "items": len(found.items), "path": str(out)}
     return answer(data, line(f"{draw.amount(count, 'row')} in {out}"))
+
+
+def _looked_at(trace_id: str, said: "Review") -> list[str]:
+    """What does not go with the answer that is reviewed. Raises UsageError for good beside a better
+    answer. Passages are compared where the answer and its knowledge base are at hand.
+    """
+    from llmops.tasks.errors import LlmopsError
+    from llmops.tasks.knowledge.absent import absent_warning
+    from llmops.tasks.knowledge.handle import Handle
+    from llmops.tasks.review.export import traces_of
+    from llmops.tasks.review.reviewing import unsure
+
+    if not said.relevant and unsure(said, "") is None:
+        return []
+    try:
+        trace = traces_of(home(), [trace_id]).get(trace_id)
+    except LlmopsError:
+        trace = None
+    if (doubt := unsure(said, trace.answer if trace else "")) is not None:
+        raise doubt
+    base = trace.tags.get("knowledge_base", "") if trace and said.relevant else ""
+    kb = Handle(home=home(), name=base) if base else None
+    if kb is None or (live := kb.live()) is None:
+        return []
+    named = {each: f"--relevant {each}" for each in said.relevant}
+    return absent_warning(kb, live.version, named, "--relevant names")
+
+
+def _submitted(console: "Console", data: "Mapping[str, object]") -> None:
+    verdict = f": {data['verdict']}" if data["verdict"] else ""
+    console.print(f"{data['id']} is {data['state']}{verdict}", markup=False)
+    draw.warnings(console, data)
 
 
 def _facts(item: "ReviewItem") -> "Mapping[str, object]":

@@ -171,6 +171,18 @@ def verdict_of(said: str) -> Said:
     return known
 
 
+def unsure(review: Review, answer: str) -> UsageError | None:
+    """Good beside another answer than the one that was given: one of the two is not meant. What
+    people settle on would be the other answer, though they called this one good.
+    """
+    better = review.correction.replace("\r\n", "\n").strip()
+    if review.verdict != "good" or better in ("", answer.strip()):
+        return None
+    told = "got the verdict good and a better answer: one of the two is not meant"
+    hint = "say bad, with the correction, or good, without it"
+    return UsageError(told, where="verdict", hint=hint)
+
+
 def checked_review(review: Review) -> Review:
     """As it is kept. Raises UsageError for a value that is not allowed."""
     verdict_of(review.verdict)

@@ -3,7 +3,12 @@
 import json
 from pathlib import Path
 
+from sqlalchemy import update
+
+from llmops.tasks.ledger import now, open_ledger
+from llmops.tasks.ledger.tables import versions
 from llmops.tasks.review.items import ask_a_person
+from tests.alerts.ledgers import built
 from tests.commandline import llmops
 from tests.datasets.made import APP, answered, say
 
@@ -59,8 +64,21 @@ def test_what_cannot_be_said_is_told_with_what_is_allowed(tmp_path: Path) -> Non
         (("show", "other", item), "is no review item"),
         (("submit", APP, item, "--verdict", "great"), "allowed: good, bad, discard"),
         (("submit", APP, item, "--verdict", "withdrawn"), "no review of this person"),
+        (("submit", APP, item, "--verdict", "good", "--correction", "Oh"), "good, without it"),
         (("list", APP, "--state", "new"), "allowed: open, done, disputed, discarded"),
         (("export", APP, "--out", tmp_path / "x.xlsx"), "allowed: .jsonl, .csv"),
     ):
         said = llmops("review", *words)
         assert (said.code, told in said.err) == (2, True), said.err
+
+
+def test_a_passage_that_the_knowledge_base_does_not_have_is_told(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    item = ask_a_person(home, APP, "", answered(home).id, "")
+    words = ("review", "submit", APP, item, "--verdict", "good", "--relevant", "nosuch.md")
+    assert llmops(*words, "--json").data["warnings"] == []  # nothing to compare it with
+    built(home, "handbook", now())
+    with open_ledger(home).write() as connection:
+        connection.execute(update(versions).values(config={}))
+    (told,) = llmops(*words, "--json").data["warnings"]
+    assert "version 1 of 'handbook' does not have, such as 'nosuch.md'" in told

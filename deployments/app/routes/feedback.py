@@ -4,7 +4,7 @@ import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from starlette.responses import Response
 
 from llmops.deployments.app.asking import person_of
@@ -17,6 +17,10 @@ from llmops.tasks.traces import index
 from llmops.tasks.traces.feedback import COMMENT_LENGTH, CORRECTION_LENGTH, Feedback
 
 router = APIRouter(tags=["feedback"])
+UNSURE = (
+    "got the rating up and a better answer: one of the two is not meant; "
+    "say down, with the correction, or up, without it"
+)
 
 
 class FeedbackRequest(BaseModel):
@@ -28,6 +32,13 @@ class FeedbackRequest(BaseModel):
     comment: str = Field(default="", max_length=COMMENT_LENGTH)
     correction: str = Field(default="", max_length=CORRECTION_LENGTH)
     user: str = Field(default="", max_length=200)
+
+    @field_validator("correction")
+    @classmethod
+    def _one_of_the_two(cls, value: str, info: ValidationInfo) -> str:
+        if value.strip() and info.data.get("rating") == "up":
+            raise ValueError(UNSURE)
+        return value
 
 
 class FeedbackReply(BaseModel):
@@ -55,7 +66,8 @@ class OpenedReply(BaseModel):
 @router.post("/v1/feedback", **described(FeedbackReply, 404, 504, *BODY))
 async def feedback(request: Request, body: FeedbackRequest) -> Response:
     """Rate an answer, as soon as its trace_id is known. A second time from the same person takes
-    the place of the first. Answers of other keys are not there for a key, unless it may review.
+    the place of the first. A better answer goes with down: with up it is refused. Answers of other
+    keys are not there for a key, unless it may review.
     """
     services, visit = services_of(request), visit_of(request)
     person = await person_of(services, visit, body.user)

@@ -313,6 +313,9 @@ async def submit(request: Request, item_id: ItemPath, body: SubmitRequest) -> Re
             raise HttpProblem(403, told, code="insufficient_scope")
         item = seen_item(services, visit, item_id, reviewer)
         answer = answer_of(services, visit, item)
+        if (doubt := reviewing.unsure(said, answer.answer)) is not None:
+            told = f"{doubt.message}; {doubt.hint}"
+            raise HttpProblem(400, told, code="invalid_value", param=doubt.where)
         item = submitted(services, item, reviewer, said, adjudicates=body.adjudicates)
         return item_shown(blinded(item, reviewer, adjudicates=may_adjudicate(visit)), answer)
 

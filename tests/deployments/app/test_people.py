@@ -38,7 +38,8 @@ def test_an_answer_can_be_rated_at_once_and_again(app: App) -> None:
     trace = app.ask().json()["trace_id"]
     assert rate(app, trace, user="anna") == (200, {"trace_id": trace, "status": "recorded"})
     assert rate(app, trace, user="anna", rating="down", comment="no")[1]["status"] == "updated"
-    assert rate(app, trace, user="bo", correction="It is 330 m.")[1]["status"] == "recorded"
+    better = {"user": "bo", "rating": "down", "correction": "It is 330 m."}
+    assert rate(app, trace, **better)[1]["status"] == "recorded"
     assert rate(app, trace, user="anna", rating=None)[1]["status"] == "updated"
 
 
@@ -50,6 +51,7 @@ def test_an_answer_can_be_rated_at_once_and_again(app: App) -> None:
         {"trace_id": "tr-1"},
         {"trace_id": "../../x"},
         {"colour": 1},
+        {"correction": "It is 330 m."},  # beside `up`: which of the two is meant?
     ],
 )
 def test_what_is_no_feedback_is_refused(app: App, more: dict[str, Any]) -> None:

@@ -48,6 +48,10 @@ def test_an_answer_goes_through_the_queue(towers: Towers) -> None:
         said = {"verdict": "bad", "correction": "=330", "relevant": [item["passages"][0]["uri"]]}
         done = app.post(f"/v1/review/{item['id']}", {**said, "reviewer": "ann"}).json()
         assert (done["state"], done["verdict"], done["draft"]) == ("done", "bad", None)
+        unsure = {"verdict": "good", "correction": "=330", "reviewer": "bob"}
+        refused = app.post(f"/v1/review/{item['id']}", unsure)
+        told = "say bad, with the correction, or good, without it"
+        assert (refused.status_code, told in refused.text) == (400, True)
         disputed = app.post(f"/v1/review/{item['id']}", {"verdict": "good", "reviewer": "bob"})
         assert disputed.json()["state"] == "disputed"
         found = app.get("/v1/review?state=disputed&text=330").json()
