@@ -6,7 +6,8 @@ Exception
 │   ├── Unavailable               something outside does not answer, or is full: retry
 │   ├── Damaged                   stored data is not what was written
 │   ├── UsageError                exit 2: asked for what cannot be
-│   │   └── ConfigError           all the mistakes of a config at once
+│   │   ├── ConfigError           all the mistakes of a config at once
+│   │   └── Unpublished           a knowledge base that nothing can be read from yet
 │   ├── Blocked                   exit 3: a gate or a guard said no
 │   └── BudgetExceeded            exit 4: too many documents or calls failed
 └── DocumentError                 one document goes to quarantine, the run goes on
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+APART = 0.5
 LIVE: dict[str, str] = {}
 """What this command has changed of what is live, a sentence for each thing: an interrupt that comes
 later must not deny it.
@@ -46,8 +48,22 @@ def did_you_mean(given: str, known: Iterable[str], *, most: int = 1, alike: floa
     """A hint with the known names that resemble what was given; empty where none does."""
     from difflib import get_close_matches
 
-    close = get_close_matches(given, list(known), most, alike)
-    return f"did you mean {' or '.join(close)}?" if close else ""
+    names = list(known)
+    close = get_close_matches(given, names, len(names) or 1, alike)
+    meant = [name for name in close if _resembles(given, name)][:most]
+    return f"did you mean {' or '.join(meant)}?" if meant else ""
+
+
+def _resembles(given: str, name: str) -> bool:
+    """`keep_days` is no misspelt `alerts_days`: the word that they share says nothing."""
+    from difflib import SequenceMatcher
+
+    ours, theirs = given.split("_"), name.split("_")
+    mine = "_".join(word for word in ours if word not in theirs)
+    other = "_".join(word for word in theirs if word not in ours)
+    if not (mine and other) or len(mine) == len(given):
+        return True
+    return SequenceMatcher(None, mine, other).ratio() >= APART
 
 
 class LlmopsError(Exception):
@@ -109,6 +125,16 @@ class ConfigError(UsageError):
 
     def mistakes(self) -> list[Mistake]:
         return self.found
+
+
+class Unpublished(UsageError):
+    """A knowledge base has no version that can be read. `building`: its first build is running."""
+
+    def __init__(
+        self, message: str, *, knowledge_base: str, hint: str = "", building: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.knowledge_base, self.building = knowledge_base, building
 
 
 class Blocked(LlmopsError):

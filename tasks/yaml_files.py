@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Hashable
+from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from llmops.tasks.errors import ConfigError, Mistake
 WIDTH = 140
 DEEPEST = 500
 MOST_BYTES = 10_000_000
+SHOWN = 5
+"""Files that are named in place of one that is missing."""
 LOST = re.compile(
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -150,12 +153,7 @@ def text_of(
             raise wrong(path, f"the file has more than {most:,} bytes", f"{wanted} is smaller")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        beside = (
-            ", ".join(sorted(near(one) for one in path.parent.glob("*.y*ml"))[:5])
-            if path.parent.is_dir()
-            else ""
-        )
-        raise wrong(path, "no such file", f"here are: {beside}" if beside else absent) from error
+        raise wrong(path, "no such file", _beside(path, near) or absent) from error
     except IsADirectoryError as error:
         raise wrong(path, f"this is a folder, {wanted} is wanted") from error
     except PermissionError as error:
@@ -166,6 +164,20 @@ def text_of(
         raise wrong(
             path, f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from error
+
+
+def _beside(path: Path, near: Callable[[Path], str]) -> str:
+    """The files of the kind that lie there, the one that is meant first; empty where none does."""
+    files = sorted(path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+    stems = {file.stem: near(file) for file in reversed(files)}
+    stem = path.stem if path.stem in stems else path.name  # a name without its suffix
+    meant = f"did you mean {stems[stem]}?" if stem in stems else ""
+    if not meant:
+        close = get_close_matches(path.stem, list(stems), 1)
+        meant = f"did you mean {stems[close[0]]}?" if close else ""
+    names = sorted(map(near, files))
+    shown = ", ".join([*names[:SHOWN], *(["…"] if len(names) > SHOWN else [])])
+    return f"{meant} here are: {shown}".lstrip() if names else ""
 
 
 def wrong(path: Path, message: str, hint: str = "") -> ConfigError:

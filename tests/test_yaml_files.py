@@ -76,3 +76,18 @@ def test_a_file_of_endless_bytes_is_not_read(tmp_path: Path) -> None:
         open_file.truncate(10_000_001)
     with pytest.raises(ConfigError, match="more than 10,000,000 bytes"):
         text_of(file, "a config file")
+
+
+def test_a_file_that_is_nearly_named_right_is_meant(tmp_path: Path) -> None:
+    names = [f"{name}.yaml" for name in ("alerts", "app", "evaluate", "feedback", "handbook")]
+    for name in (*names, "maintain.yaml"):
+        (tmp_path / name).touch()
+    shown = f"here are: {', '.join(str(tmp_path / name) for name in names)}, …"
+    for name in ("maintain.yml", "maintain", "maintan.yaml"):
+        with pytest.raises(ConfigError) as caught:
+            text_of(tmp_path / name, "a config file")
+        meant = f"did you mean {tmp_path / 'maintain.yaml'}? {shown}"
+        assert caught.value.hint == meant, name
+    with pytest.raises(ConfigError) as caught:
+        text_of(tmp_path / "zebra.yaml", "a config file")
+    assert caught.value.hint == shown

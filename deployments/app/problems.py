@@ -10,7 +10,7 @@ from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
-from llmops.tasks.errors import DocumentError, LlmopsError, UsageError
+from llmops.tasks.errors import DocumentError, LlmopsError, Unpublished, UsageError
 
 DIFY = "/retrieval"
 SIGN_IN = "sign_in_wanted"
@@ -88,14 +88,27 @@ def problem_of(error: Exception) -> HttpProblem:
             return HttpProblem(400, told, code="invalid_condition", param="where")
         case DocumentError():
             return HttpProblem(502, "the model could not answer this request", code="model_error")
+        case Unpublished():
+            return _unavailable(_unpublished(error))
         case LlmopsError():
-            return HttpProblem(
-                503,
-                "a part of the application does not answer now; try again later",
-                code="unavailable",
-                headers={"retry-after": "5"},
-            )
+            return _unavailable("a part of the application does not answer now; try again later")
     return unexpected()
+
+
+def _unavailable(message: str) -> HttpProblem:
+    return HttpProblem(503, message, code="unavailable", headers={"retry-after": "5"})
+
+
+def _unpublished(error: Unpublished) -> str:
+    if error.building:
+        return (
+            f"the knowledge base {error.knowledge_base!r} is being built for the first time; try "
+            "again when that has ended"
+        )
+    return (
+        f"the knowledge base {error.knowledge_base!r} has no published version yet; whoever runs "
+        "this application has to build it"
+    )
 
 
 def invalid(error: RequestValidationError) -> HttpProblem:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, bindparam, select
 
-from llmops.tasks.errors import UsageError, did_you_mean
+from llmops.tasks.errors import Unpublished, UsageError, did_you_mean
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.lake import Lake, lake_of
 from llmops.tasks.ledger import Ledger, existing_ledger
@@ -107,28 +107,32 @@ class Handle(BaseModel):
             return live_version(connection, self.name)
 
     def published(self) -> Version:
-        """The live version. Raises UsageError for an unknown or a never published knowledge base,
+        """The live version. Raises Unpublished for an unknown or a never published knowledge base,
         naming the known ones.
         """
         live = self.live()
         if live is None:
             if building := self.building():
-                raise UsageError(
+                raise Unpublished(
                     f"the first build of {self.name!r} is running: {building}",
                     hint=f"try again when it has ended; `llmops kb status {self.name}` says how "
                     f"far it is",
+                    knowledge_base=self.name,
+                    building=True,
                 )
             if self.name in known(self.ledger):
-                raise UsageError(
+                raise Unpublished(
                     f"the knowledge base {self.name!r} has no published version yet",
                     hint="build one: llmops index CONFIG",
+                    knowledge_base=self.name,
                 )
             names = live_names(self.ledger)
             close = did_you_mean(self.name, names)
             there = f"known: {', '.join(names)}" if names else "build one: llmops index CONFIG"
-            raise UsageError(
+            raise Unpublished(
                 f"no knowledge base {self.name!r} has been published in {self.ledger.where}",
                 hint=" ".join(filter(None, (close, there))),
+                knowledge_base=self.name,
             )
         return live
 

@@ -58,7 +58,11 @@ def test_models_are_the_application_and_its_knowledge_bases(app: App, towers: To
         names = [each["id"] for each in two.get("/v1/models").json()["data"]]
         assert names == ["guide", "guide/towers", "guide/other"]
         assert two.ask(model="guide/towers").json()["knowledge_base"] == "towers"
-        assert two.ask(model="guide/other").status_code == 503  # it was never published
+        never = two.ask(model="guide/other")
+        assert (never.status_code, never.json()["error"]["code"]) == (503, "unavailable")
+        told = "the knowledge base 'other' has no published version yet"
+        assert told in never.json()["error"]["message"]
+        assert str(towers.home) not in never.text
 
 
 @pytest.mark.parametrize(
