@@ -16,6 +16,7 @@ from llmops.tasks.plugins import Plugin, Spec, find
 from llmops.tasks.yaml_files import NoYaml, parsed, read_yaml, text_of, wrong
 
 BEGINNING = "a config begins with a line such as `flow: index`"
+LINES = (".jsonl", ".ndjson")
 Content = dict[str, object]
 """What the file of a config says, before a model has looked at it."""
 BARE_CRON = re.compile(r"\bcron\s*:\s*(?P<cron>[*?@][^,}\n#]*)")
@@ -109,6 +110,8 @@ def load_yaml(path: Path) -> Content:
     """The mapping in a YAML file. Raises ConfigError when it is not one, with line and column where
     YAML knows them.
     """
+    if path.suffix in LINES and path.is_file():
+        raise wrong(path, "this is a file of JSON lines, a config is wanted", BEGINNING)
     text = text_of(path, "a config file")
     content = parsed(path, text, _quoting(text))
     if content is None:

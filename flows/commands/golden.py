@@ -90,6 +90,7 @@ def check(
     from llmops.tasks.retrieval.golden import read_golden
     from llmops.tasks.schemas import paths_of
 
+    _no_questions(config)
     settings = read(config, IndexConfig)
     if settings.gate is None:
         raise UsageError(f"{config} has no gate", hint="gate: {golden: golden/handbook.jsonl}")
@@ -101,6 +102,18 @@ def check(
     )
     lost = bool(found["missing"] or found["leaving"])
     return answer({**found}, lambda console, facts: _checked(console, facts, sources), int(lost))
+
+
+def _no_questions(given: Path) -> None:
+    """Raises UsageError for a golden set itself, and says which config has it."""
+    from llmops.configs.golden_sets import configs_with
+    from llmops.configs.reading import LINES
+    from llmops.tasks.errors import UsageError
+
+    if given.suffix in LINES and given.is_file():
+        config = next(iter(configs_with(given)), Path("CONFIG"))
+        hint = f"give the config of the knowledge base: llmops golden check {config}"
+        raise UsageError("this is a file of questions", where=str(given), hint=hint)
 
 
 def _checked(console: "Console", found: Mapping[str, Any], sources: bool) -> None:
