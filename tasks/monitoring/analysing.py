@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.monitoring.collecting import CollectedTraffic, MonitorSpec, window_of
 from llmops.tasks.monitoring.drift import drifts
-from llmops.tasks.monitoring.figures import Drift, NewTopic, Recommendations
+from llmops.tasks.monitoring.figures import LISTS, Drift, NewTopic, Recommendations
 from llmops.tasks.monitoring.recommend import recommendations
 from llmops.tasks.monitoring.vectors import RememberedEmbedder
 from llmops.tasks.plugins.embedders import Embedder
@@ -64,7 +64,7 @@ def analyse(home: Path, spec: MonitorSpec, collected: CollectedTraffic) -> Analy
                 knowledge_bases=collected.knowledge_bases,
                 since=collected.since,
             ),
-            Recommendations(),
+            Recommendations(not_looked=dict.fromkeys(LISTS, "that could not be done now")),
         )
     return Analysed(
         drifts=drifted,

@@ -113,10 +113,14 @@ class BadPassage(BaseModel):
     state: PassageState = "live"
 
 
+LISTS = ("unanswered", "bad_passages", "unused")
+"""Of what people should do."""
+
+
 class Recommendations(BaseModel):
     """What is to be done, by people. `unused_count`: by knowledge base, also those not listed;
     `notes`: what the lists rest on, or why they are empty; `notes_of`: the same by the list that it
-    is of, such as `unused`.
+    is of, such as `unused`; `not_looked`: why nobody looked for what a list is of.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -126,6 +130,7 @@ class Recommendations(BaseModel):
     bad_passages: tuple[BadPassage, ...] = ()
     notes: tuple[str, ...] = ()
     notes_of: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    not_looked: Mapping[str, str] = Field(default_factory=dict)
 
 
 class Monitored(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from llmops.tasks.monitoring import report_words as words
 from llmops.tasks.monitoring.figures import Kpi, Monitored
-from llmops.tasks.monitoring.report import cut, todo
+from llmops.tasks.monitoring.report import cut, nothing_to_do, todo
 
 KPIS, WARNINGS, CHANGES, QUESTIONS, PASSAGES, DOCUMENTS, NOTES = 12, 2, 4, 4, 3, 2, 2
 """Rows of each list: the whole has at most 60 lines."""
@@ -43,7 +43,7 @@ def plain(text: str, length: int = LENGTH) -> str:
 def _todo(monitored: Monitored) -> list[str]:
     found = todo(monitored)
     if not found:
-        return ["Nothing that somebody has to do was found."]
+        return [nothing_to_do(monitored)]
     return ["\n".join(f"- **{said}**" for _, said in found)]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from llmops.tasks.errors import LlmopsError, Unavailable
 from llmops.tasks.monitoring.bad_passages import bad_passages
-from llmops.tasks.monitoring.figures import Recommendations
+from llmops.tasks.monitoring.figures import LISTS, Recommendations
 from llmops.tasks.monitoring.traffic import Exchange
 from llmops.tasks.monitoring.unanswered import Unanswered, unanswered
 from llmops.tasks.monitoring.unused import MOST, Unused, unused
@@ -29,8 +29,10 @@ def recommendations(
     embedder that cannot be reached, is a note.
     """
     if len(exchanges) < FEW:
+        few = f"{len(exchanges)} of at least {FEW}"
         return Recommendations(
-            notes=(f"too few exchanges to recommend anything: {len(exchanges)} of at least {FEW}",)
+            notes=(f"too few exchanges to recommend anything: {few}",),
+            not_looked=dict.fromkeys(LISTS, f"{few} exchanges"),
         )
     questions = _unanswered(home, exchanges, embedder)
     bad = bad_passages(home, exchanges)
@@ -43,6 +45,7 @@ def recommendations(
         "bad_passages": (bad.note,) if bad.note else (),
         "unused": (*(one.note for one in found.values()), *problems),
     }
+    not_looked = {"unanswered": questions.not_looked, "bad_passages": bad.note}
     return Recommendations(
         unanswered=questions.questions,
         unused=tuple(listed[:MOST]),
@@ -50,6 +53,7 @@ def recommendations(
         bad_passages=bad.passages,
         notes=tuple(note for of in notes.values() for note in of),
         notes_of=notes,
+        not_looked={name: why for name, why in not_looked.items() if why},
     )
 
 
@@ -58,7 +62,8 @@ def _unanswered(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) -
     try:
         return unanswered(home, exchanges, embedder)
     except Unavailable as error:
-        return Unanswered((), (f"questions without an answer are not known: {error}",))
+        why = f"questions without an answer are not known: {error}"
+        return Unanswered((), (why,), why)
 
 
 def _unused(

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmops.tasks.monitoring import report_words as words
-from llmops.tasks.monitoring.figures import Kpi, Monitored, PassageState, Recommendations
+from llmops.tasks.monitoring.figures import LISTS, Kpi, Monitored, PassageState, Recommendations
 from llmops.tasks.monitoring.report_charts import CurveChart, feedback, lines, spark, weeks
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that no HTML may have."""
-LISTS = ("unanswered", "bad_passages", "unused")
 MOST, TRACES, WARNINGS = 20, 50, 50
 """Rows of a list, traces of a row, warnings that are shown."""
 NO_LINKS: Mapping[str, str] = MappingProxyType({})
@@ -52,6 +51,10 @@ def report_html(
     from right to left.
     """
     style, since = _style(), f"{monitored.since:%Y-%m-%d}"
+    shown_kpis = [
+        (title, [(each, spark(each, since)) for each in members])
+        for title, members in groups(monitored.kpis).items()
+    ]
     advice = monitored.recommendations
     shown = [*warnings[:WARNINGS]]
     if len(warnings) > WARNINGS:
@@ -62,15 +65,14 @@ def report_html(
         headline=headline,
         window=words.window(monitored),
         todo=todo(monitored),
+        nothing=nothing_to_do(monitored),
         warnings=shown,
         drifts=[(each, weeks(each)) for each in monitored.drifts],
         notes_of=_notes_of(advice),
         charts=_latency(monitored),
         bars=feedback(monitored.kpis),
-        groups=[
-            (title, [(each, spark(each, since)) for each in members])
-            for title, members in groups(monitored.kpis).items()
-        ],
+        groups=shown_kpis,
+        sparks=any(chart for _, members in shown_kpis for _, chart in members),
         method=words.method(monitored),
         links=[(name, _link(url)) for name, url in links.items()],
         states=STATES,
@@ -133,6 +135,14 @@ def todo(monitored: Monitored) -> list[tuple[str, str]]:
         ),
     ]
     return [(place, said) for place, said, there in lines_of if there]
+
+
+def nothing_to_do(monitored: Monitored) -> str:
+    """What is said in place of a list of it: nothing was found, or nobody could look."""
+    why = monitored.recommendations.not_looked
+    if len(reasons := {why.get(name, "") for name in LISTS}) == 1 and (reason := reasons.pop()):
+        return f"Not looked for what somebody has to do: {reason}."
+    return "Nothing that somebody has to do was found."
 
 
 def cut(text: str, length: int) -> str:

@@ -77,10 +77,11 @@ class _Group(NamedTuple):
 
 
 class Unanswered(NamedTuple):
-    """`notes`: what else is to be known of it."""
+    """`notes`: what else is to be known of it; `not_looked`: why nobody could look."""
 
     questions: tuple[UnansweredQuestion, ...] = ()
     notes: tuple[str, ...] = ()
+    not_looked: str = ""
 
 
 def unanswered(
@@ -98,7 +99,8 @@ def unanswered(
     texts = sum(not each.question.strip() for each in exchanges)
     notes = [f"{texts:,} exchanges have no text here, and are in no list"] if texts else []
     if not there:
-        return Unanswered((), (*notes, "no exchange has a text and was searched for"))
+        why = "no exchange has a text and was searched for"
+        return Unanswered((), (*notes, why), why)
     looked = _chosen(there)
     if len(looked) < len(there):
         notes.append(f"unanswered questions are of {len(looked):,} of {len(there):,} exchanges")

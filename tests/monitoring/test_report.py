@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llmops.tasks.monitoring.figures import Monitored, Recommendations
+from llmops.tasks.monitoring.figures import LISTS, Monitored, Recommendations
+from llmops.tasks.monitoring.monitor_summary import monitor_markdown
 from llmops.tasks.monitoring.report import MOST, report_html, todo
 from llmops.tasks.monitoring.report_charts import spark
 from tests.browser import PHONE, browser, watched
@@ -162,6 +163,29 @@ def test_empty_states_are_said_in_words() -> None:
     ):
         assert said in shown, said
     assert shown.count("None was found.") == 3
+
+
+def test_what_nobody_could_look_for_is_not_said_to_be_absent() -> None:
+    few = dict.fromkeys(LISTS, "6 of at least 30 exchanges")
+    calm = monitored(drifts=(drift(status="same"),), new_topics=())
+    unlooked = Recommendations(not_looked=few)
+    found = calm.model_copy(update={"recommendations": unlooked})
+    for shown in (words(report_html(found, "done")), monitor_markdown(found, "done")):
+        assert "Not looked for what somebody has to do: 6 of at least 30 exchanges." in shown
+        assert not any(each in shown for each in ("Nothing that somebody", "None was found."))
+    shown = words(report_html(found, "done"))
+    assert (shown.count("Not looked for:"), shown.count("6 of at least 30 exchanges")) == (3, 4)
+    why = "no exchange has a text and was searched for"
+    one = Recommendations(not_looked={"unanswered": why}, notes_of={"unanswered": (why,)})
+    shown = words(report_html(calm.model_copy(update={"recommendations": one}), "done"))
+    assert (shown.count(why), shown.count("None was found.")) == (1, 2)
+
+
+def test_charts_are_explained_where_there_are_some() -> None:
+    assert "the shaded band is" in report_html(monitored(), "done")
+    bare = monitored(kpis=(kpi(curve=()),))
+    assert "the shaded band is" not in report_html(bare, "done")
+    assert "An arrow has a colour only" in report_html(bare, "done")
 
 
 def test_too_little_to_tell_a_drift_is_said_with_its_reason() -> None:
