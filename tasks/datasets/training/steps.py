@@ -61,9 +61,10 @@ class FinetuneSteps:
     def must_have_rows(self) -> None:
         """Raises Blocked where nothing is left."""
         if not self.clean.rows.rows:
+            counts = self.counts()
             raise Blocked(
-                f"nothing is left to train on: {self.counts().collected} rows were collected",
-                hint="see `rejected` for why; nothing was published",
+                f"nothing is left to train on: {counts.collected} rows were collected",
+                hint=f"{_what_to_do(counts)}; nothing was published",
             )
 
     def stopped(self, error: Blocked) -> None:
@@ -101,6 +102,17 @@ class FinetuneSteps:
     def remarks(self) -> dict[str, int]:
         """What milder expectations say, by how many rows."""
         return added(each.remarks for each in self.checked)
+
+
+def _what_to_do(counts: RowCounts) -> str:
+    if not counts.collected:
+        return (
+            "`collect` found no row: nobody has reviewed or liked an answer yet, or not within "
+            "`since`; review or rate some (llmops review list APP), then run this again"
+        )
+    if counts.rejected:
+        return "`rejected` says why"
+    return "`rows` says what became of them"
 
 
 def added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

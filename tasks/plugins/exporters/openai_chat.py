@@ -33,4 +33,4 @@ class OpenAiChatExporter(Exporter):
     def warnings(self, counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
         rows = counts.get(("train", ""), 0)
         if rows < LEAST:
-            yield f"the service takes no file of fewer than {LEAST} examples; this one has {rows}"
+            yield f"the service takes no file of fewer than {LEAST} examples; train has {rows}"

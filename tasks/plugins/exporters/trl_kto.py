@@ -40,5 +40,8 @@ class TrlKtoExporter(TrlExporter):
         )
 
     def warnings(self, counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
-        if not counts.get(("train", ""), 0):
-            yield "there is no answer with a label: rate some, or export trl_sft"
+        if counts.get(("train", ""), 0):
+            return
+        others = [f"{count} in {side}" for (side, _), count in counts.items() if count]
+        there = f" ({', '.join(others)})" if others else ""
+        yield f"there is no labelled answer in train{there}: rate more, or export trl_sft"

@@ -3,6 +3,7 @@
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from llmops.flows.commands.finetune import draw
@@ -13,7 +14,7 @@ from llmops.tasks.datasets.training.publishing import RowCounts
 from llmops.tasks.datasets.training.steps import FinetuneSteps, outcome_of, planned
 from llmops.tasks.errors import Blocked
 from llmops.tasks.nights.night import part_of
-from tests.datasets.training.runs import built, line, pair_line, spec_of
+from tests.datasets.training.runs import built, line, pair_line, prepared, spec_of
 
 ROWS = [*(line(n) for n in range(8)), *(pair_line(n) for n in range(20, 24))]
 
@@ -86,3 +87,14 @@ def test_a_night_knows_what_a_data_set_came_to() -> None:
         (0, False),
         (3, True),
     ]
+
+
+def test_what_is_to_do_where_no_row_is_left_is_in_the_answer_itself(tmp_path: Path) -> None:
+    with pytest.raises(Blocked) as caught:
+        FinetuneSteps().must_have_rows()
+    assert "nobody has reviewed or liked an answer yet" in caught.value.hint
+    assert "rejected" not in caught.value.hint
+    empty = [{**line(n), "messages": []} for n in range(3)]
+    with pytest.raises(Blocked) as caught:
+        prepared(spec_of(tmp_path / "home", tmp_path, empty))
+    assert caught.value.hint == "`rejected` says why; nothing was published"

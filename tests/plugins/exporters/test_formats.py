@@ -168,3 +168,11 @@ def test_a_service_that_takes_no_short_file_is_told_of() -> None:
     exporter = Spec(name="openai_chat").build(Exporter)
     assert "fewer than 10" in next(iter(exporter.warnings({("train", ""): 9})))
     assert list(exporter.warnings({("train", ""): 10})) == []
+
+
+def test_a_side_without_a_labelled_answer_is_named_with_those_that_have_some() -> None:
+    exporter = Spec(name="trl_kto").build(Exporter)
+    (told,) = exporter.warnings({("test", ""): 2})
+    assert told.startswith("there is no labelled answer in train (2 in test): ")
+    assert next(iter(exporter.warnings({}))).startswith("there is no labelled answer in train: ")
+    assert list(exporter.warnings({("train", ""): 1})) == []
