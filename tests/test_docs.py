@@ -77,6 +77,22 @@ def test_every_command_is_in_the_reference_and_in_the_readme(name: str) -> None:
     assert verb in README if verb else f"llmops {group}" in README
 
 
+def test_what_the_readme_says_to_type_has_every_option_that_a_command_wants() -> None:
+    known, lacking, seen = commands(), [], 0
+    for line in README.splitlines():
+        if not line.startswith("| `llmops "):
+            continue
+        group = line.split()[2].strip("`")
+        for typed in re.findall(r"`([^`]+)`", re.split(r"(?<!\\)\|", line)[1]):
+            words = [word for word in typed.split() if word != "llmops"]
+            names = (f"{group} {words[0]}", " ".join(words[:2]), words[0])
+            command = next(known[name] for name in names if name in known)
+            wanted = {each.opts[0] for each in command.params if each.required} - set(words)
+            lacking += [f"{typed}: {flag}" for flag in wanted if flag.startswith("--")]
+            seen += 1
+    assert (lacking, seen > 50) == ([], True)
+
+
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_every_option_is_explained(name: str) -> None:
     for option in commands()[name].params:
