@@ -16,6 +16,7 @@ UNSEEN: Final = {"mphantom", "none", "mprescripts", "maligngroup", "malignmark",
 LARGE: Final = frozenset("∑∏∐∫∬∭∮∯∰⋀⋁⋂⋃⨀⨁⨂")
 PREFIXES: Final = LARGE | frozenset("√∂∇¬∀∃∄∞")
 RELATIONS: Final = frozenset("=<>≤≥≠≈≡∼≅≪≫∝∈→⇒⇔↦:")
+PAUSES: Final = frozenset(",;:")
 PRIMES: Final = frozenset("′″‴'°")
 OPEN: Final = {"(": ")", "[": "]", "{": "}", "⟨": "⟩", "|": "|", "‖": "‖", "⌊": "⌋", "⌈": "⌉"}
 WORD: Final = re.compile(r"[\w.,]+")
@@ -152,10 +153,11 @@ def _apart(before: FormulaPiece, piece: FormulaPiece, *, last: bool) -> bool:
         return False
     if piece.kind is Kind.SIGN and not start.isalnum():
         if start in OPEN:
-            return before.kind in (Kind.FRACTION, Kind.LARGE)
+            return before.kind in (Kind.FRACTION, Kind.LARGE) or end in PAUSES
         return _is_infix(piece.text) and not last and _is_operand(before)
     if before.kind is Kind.SIGN and not end.isalnum():
-        return end in (",", ";")
+        is_word = start.isalnum() and not LETTER.match(piece.text) and piece.kind is not Kind.SCRIPT
+        return end in PAUSES or (end in OPEN.values() and end not in OPEN and is_word)
     if before.kind in (Kind.FRACTION, Kind.LARGE) or piece.kind in (Kind.FRACTION, Kind.LARGE):
         return True
     if before.kind is Kind.SCRIPT:
