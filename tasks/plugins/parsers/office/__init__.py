@@ -14,6 +14,7 @@ from llmops.tasks.plugins.parsers._containers import OFFICE, XLSB, refuse_bomb
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.office.comments import section
+from llmops.tasks.plugins.parsers.office.numbering import with_labels
 from llmops.tasks.plugins.parsers.office.old_slides import slide_texts
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
 from llmops.tasks.plugins.parsers.office.preparation import prepared, repacked
@@ -44,7 +45,7 @@ class OfficeParser(Parser):
     heading of their own (`apart`), each with its author, its day, and what it is attached to.
     """
 
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
     comments: Comments = "drop"
 
     media_types: ClassVar[tuple[str, ...]] = (
@@ -110,7 +111,7 @@ def _extracted(
     texts = pages if len(pages) > 1 and complete else [document.text]
     if media_type == DOCX:
         texts[-1] = "\n\n".join([texts[-1], *charts(data, "word/charts/chart")])
-        return [_filled(text, embedded) for text in texts], document.title
+        return [_filled(with_labels(text), embedded) for text in texts], document.title
     if media_type == "application/vnd.ms-powerpoint":
         texts = [TEMPLATE.sub("", text) for text in texts]
         texts[-1] = "\n\n".join(filter(None, (texts[-1].rstrip(), _not_read(data, texts))))

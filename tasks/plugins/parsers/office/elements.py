@@ -2,10 +2,13 @@
 namespaces, and differs in nothing else that is read here.
 """
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from lxml import etree
+
+WHOLE: Final = re.compile(r"-?\d{1,18}")
 
 
 def local(element: "etree._Element") -> str:
@@ -51,5 +54,5 @@ def text_of(element: "etree._Element") -> str:
 
 
 def number(text: str | None, default: int = 0) -> int:
-    """A whole number in an attribute."""
-    return int(text) if text and text.lstrip("-").isdecimal() else default
+    """A whole number in an attribute of at most 18 digits."""
+    return int(text) if text and WHOLE.fullmatch(text) else default

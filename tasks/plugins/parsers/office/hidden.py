@@ -31,7 +31,7 @@ def hidden_in_text(package: Package) -> tuple[dict[str, "etree._Element"], list[
     roots: dict[str, etree._Element] = {
         name: package.xml(name) for name in WORD_PARTS if name in package.names
     }
-    unseen = dict(_styles(package))
+    unseen = dict(hiding_styles(package))
     coloured = (
         "word/document.xml" in roots and child(roots["word/document.xml"], "background") is not None
     )
@@ -51,16 +51,16 @@ def _together(texts: list[str]) -> list[str]:
     return [" ".join(texts)] if texts else []
 
 
-def _styles(package: Package) -> Iterator[tuple[str | None, str]]:
+def hiding_styles(package: Package) -> Iterator[tuple[str | None, str]]:
     """The styles by id that hide text, with how: "hidden" or "white"."""
     if "word/styles.xml" not in package.names:
         return
     for style in named(package.xml("word/styles.xml"), "style"):
-        if how := _how(child(style, "rPr")):
+        if how := hiding(child(style, "rPr")):
             yield value(style, "styleId"), how
 
 
-def _how(properties: "etree._Element | None") -> str:
+def hiding(properties: "etree._Element | None") -> str:
     """How run properties hide a text: "hidden", "white", or "" where they do not."""
     if properties is None:
         return ""
@@ -90,7 +90,7 @@ def _unseen(run: "etree._Element", styles: Mapping[str | None, str], coloured: b
     properties = child(run, "rPr")
     paragraph = next(run.iterancestors("{*}p"), None)
     own = child(properties, "vanish") is not None or child(properties, "color") is not None
-    how = _how(properties)
+    how = hiding(properties)
     if not how and styles and not own:
         used = (value(child(properties, "rStyle")), value(child(paragraph, "pPr", "pStyle")))
         how = next((styles[style] for style in used if style in styles), "")

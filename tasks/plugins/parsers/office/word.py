@@ -20,6 +20,7 @@ from llmops.tasks.plugins.parsers.office.elements import (
     text_of,
     value,
 )
+from llmops.tasks.plugins.parsers.office.numbering import label_paragraphs
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -45,7 +46,8 @@ def arrange(package: Package, roots: "dict[str, etree._Element]") -> tuple[bool,
     """
     body, before = roots[BODY], len(roots)
     _leave_out_comments(body, package, roots)
-    changed = _place_notes(body, roots) + _unwrap(body) + _plain(body) + _fill_spans(body)
+    changed = label_paragraphs(package, body, BODY)
+    changed += _place_notes(body, roots) + _unwrap(body) + _plain(body) + _fill_spans(body)
     embedded = list(_embedded(body, package))
     return bool(changed or embedded or len(roots) > before), embedded
 
