@@ -14,6 +14,7 @@ from llmops.tasks.plugins.parsers._containers import OFFICE, XLSB, refuse_bomb
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.office.comments import section
+from llmops.tasks.plugins.parsers.office.formulas import with_formulas
 from llmops.tasks.plugins.parsers.office.numbering import with_labels
 from llmops.tasks.plugins.parsers.office.old_slides import slide_texts
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
@@ -110,6 +111,7 @@ def _extracted(
     complete = len(WORD.findall(" ".join(pages))) >= len(WORD.findall(document.text))
     texts = pages if len(pages) > 1 and complete else [document.text]
     if media_type == DOCX:
+        texts = with_formulas(texts)
         texts[-1] = "\n\n".join([texts[-1], *charts(data, "word/charts/chart")])
         return [_filled(with_labels(text), embedded) for text in texts], document.title
     if media_type == "application/vnd.ms-powerpoint":

@@ -3,7 +3,7 @@ read.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmops.tasks.plugins.parsers._containers import Package
 from llmops.tasks.plugins.parsers.office.elements import (
@@ -14,6 +14,7 @@ from llmops.tasks.plugins.parsers.office.elements import (
     number,
     value,
 )
+from llmops.tasks.plugins.parsers.office.fields import spell_out
 from llmops.tasks.plugins.parsers.office.opendocument import taken_out
 
 if TYPE_CHECKING:
@@ -27,7 +28,17 @@ BACKED: Final = frozenset({"tc", "txbxContent"})
 """Where a background comes from a table's style or a shape: white text in these is not judged."""
 
 
-def hidden_in_text(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
+class Taken(NamedTuple):
+    """The parts of a file without what is hidden, the texts that were, and whether the parts are to
+    be read in place of the file's own where nothing was.
+    """
+
+    parts: "dict[str, etree._Element]"
+    texts: list[str]
+    changed: bool = False
+
+
+def hidden_in_text(package: Package) -> Taken:
     roots: dict[str, etree._Element] = {
         name: package.xml(name) for name in WORD_PARTS if name in package.names
     }
@@ -35,15 +46,16 @@ def hidden_in_text(package: Package) -> tuple[dict[str, "etree._Element"], list[
     coloured = (
         "word/document.xml" in roots and child(roots["word/document.xml"], "background") is not None
     )
-    texts: list[str] = []
+    texts, changed = list[str](), 0
     for root in roots.values():
+        changed += spell_out(root)
         for run in named(root, "r"):
             said = [piece for piece in children(run, "t") if piece.text]
             if said and _unseen(run, unseen, coloured):
                 texts.append("".join(piece.text for piece in said))
                 for piece in said:
                     run.remove(piece)
-    return roots, _together(texts)
+    return Taken(roots, _together(texts), bool(changed))
 
 
 def _together(texts: list[str]) -> list[str]:
@@ -100,7 +112,7 @@ def _unseen(run: "etree._Element", styles: Mapping[str | None, str], coloured: b
     return not coloured and not backed and not _shaded(child(paragraph, "pPr"))
 
 
-def hidden_in_slides(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
+def hidden_in_slides(package: Package) -> Taken:
     size = next(iter(named(package.xml("ppt/presentation.xml"), "sldSz")), None)
     room = (number(value(size, "cx")), number(value(size, "cy"))) if size is not None else (0, 0)
     roots = {
@@ -110,11 +122,14 @@ def hidden_in_slides(package: Package) -> tuple[dict[str, "etree._Element"], lis
     }
     texts: list[str] = []
     for _, root in sorted(roots.items()):
+        if not_shown(root):
+            texts.append(" ".join(piece.text or "" for piece in named(root, "t")))
+            continue
         for element in named(root, "sp", "r"):
             if _beside(element, room) if local(element) == "sp" else _small(element):
                 texts.append(" ".join(piece.text or "" for piece in named(element, "t")))
                 element.getparent().remove(element)
-    return roots, [text for text in texts if text.strip()]
+    return Taken(roots, [text for text in texts if text.strip()])
 
 
 def _small(run: "etree._Element") -> bool:
@@ -139,7 +154,12 @@ def _beside(shape: "etree._Element", room: tuple[int, int]) -> bool:
     return x >= room[0] or y >= room[1] or x + width <= 0 or y + height <= 0
 
 
-def hidden_in_opendocument(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
+def not_shown(slide: "etree._Element") -> bool:
+    """Whether a slide is left out of the show."""
+    return value(slide, "show") in ("0", "false")
+
+
+def hidden_in_opendocument(package: Package) -> Taken:
     root = package.xml("content.xml")
     styles = [root, *([package.xml("styles.xml")] if "styles.xml" in package.names else [])]
-    return {"content.xml": root}, _together(taken_out(root, styles))
+    return Taken({"content.xml": root}, _together(taken_out(root, styles)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
 OLE: Final = b"\xd0\xcf\x11\xe0"
-Taker = Callable[[Package], "tuple[dict[str, etree._Element], list[str]]"]
+Taker = Callable[[Package], hidden.Taken]
 
 
 class Prepared(NamedTuple):
@@ -36,19 +36,19 @@ class Prepared(NamedTuple):
 def prepared(data: bytes, *, comments: bool = False) -> Prepared:
     """The same bytes where there is nothing to change, or where the file cannot be told.
 
-    Hidden is: in Word hidden, white on nothing, smaller than two points; in PowerPoint hidden
-    shapes, shapes beside the slide, letters smaller than two points; in OpenDocument hidden text.
-    Sheets, and the formats before 2007, are not looked into.
+    Hidden is: in Word hidden, white on nothing, smaller than two points; in PowerPoint slides that
+    are left out of the show, hidden shapes, shapes beside the slide, letters smaller than two
+    points; in OpenDocument hidden text. Sheets, and the formats before 2007, are not looked into.
     """
     if not data.startswith(b"PK"):
         return Prepared(data, [], [], [])
     try:
         package = Package(data)
         take = next((take for name, take in TAKERS.items() if name in package.names), None)
-        parts, texts = take(package) if take else ({}, [])
+        parts, texts, spelled = take(package) if take else hidden.Taken({}, [])
         said = _comments(package, parts) if comments else []
         arranged, embedded = word.arrange(package, parts) if word.BODY in parts else (False, [])
-        changed = texts or arranged or (take is sheets.arranged and parts)
+        changed = texts or arranged or spelled
         whole = _replaced(data, parts) if changed else data
     except (DocumentError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
         return Prepared(data, [], [], [])  # the parser that follows says what is wrong with it

@@ -18,6 +18,7 @@ from llmops.tasks.plugins.parsers.office.elements import (
     text_of,
     value,
 )
+from llmops.tasks.plugins.parsers.office.hidden import Taken
 from llmops.tasks.plugins.parsers.office.slides import chart, plain
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def read_sheets(
     return sheets + ["\n\n".join([f"## {name}", *texts]) for name, texts in over.items() if texts]
 
 
-def arranged(package: Package) -> "tuple[dict[str, etree._Element], list[str]]":
+def arranged(package: Package) -> Taken:
     """The parts of a workbook that are to be changed for its reader (name -> root): without sheets
     of Excel 4 macros, which stop it, and with merged cells in every row and column that they span.
     """
@@ -64,7 +65,7 @@ def arranged(package: Package) -> "tuple[dict[str, etree._Element], list[str]]":
         _fill_spans(root)
     if any(name.startswith("xl/macrosheets/") for name in package.names):
         roots[BOOK] = _without_macro_sheets(package)
-    return roots, []
+    return Taken(roots, [], bool(roots))
 
 
 def _has_merged(sheet: bytes) -> bool:

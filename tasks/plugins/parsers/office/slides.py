@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from llmops.tasks.plugins.parsers._containers import Package
 from llmops.tasks.plugins.parsers.markdown import markdown_table
 from llmops.tasks.plugins.parsers.office.comments import section, slide_comments
+from llmops.tasks.plugins.parsers.office.hidden import not_shown
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -34,8 +35,11 @@ def read_slides(data: bytes, *, comments: bool = False) -> tuple[list[str], str]
     show = plain(package.xml(SHOW))
     parts = package.related(SHOW)
     listed = [parts.get(entry.get(f"{R}id"), ("", ""))[1] for entry in show.iter(f"{P}sldId")]
-    slides = []
+    slides = list[str]()
     for number, name in enumerate((name for name in listed if name in package.names), 1):
+        if not_shown(package.xml(name)):
+            slides.append("")  # the others keep their numbers
+            continue
         said = section(slide_comments(package, SHOW, name, number), 3) if comments else ""
         slides.append("\n\n".join(filter(None, (slide(package, name), said))))
     return slides, package.title("docProps/core.xml")

@@ -20,6 +20,7 @@ from llmops.tasks.plugins.parsers.office.elements import (
     text_of,
     value,
 )
+from llmops.tasks.plugins.parsers.office.formulas import set_apart
 from llmops.tasks.plugins.parsers.office.numbering import label_paragraphs
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def arrange(package: Package, roots: "dict[str, etree._Element]") -> tuple[bool,
     """
     body, before = roots[BODY], len(roots)
     _leave_out_comments(body, package, roots)
-    changed = label_paragraphs(package, body, BODY)
+    changed = label_paragraphs(package, body, BODY) + set_apart(body)
     changed += _place_notes(body, roots) + _unwrap(body) + _plain(body) + _fill_spans(body)
     embedded = list(_embedded(body, package))
     return bool(changed or embedded or len(roots) > before), embedded
