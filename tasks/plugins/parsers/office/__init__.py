@@ -117,6 +117,7 @@ def _extracted(
     if media_type == "application/vnd.ms-powerpoint":
         texts = [TEMPLATE.sub("", text) for text in texts]
         texts[-1] = "\n\n".join(filter(None, (texts[-1].rstrip(), _not_read(data, texts))))
+    texts = [with_labels(text) for text in texts]
     return [NOTE.sub(_note, COMMENT.sub("", f"{text}\n")).strip() for text in texts], document.title
 
 
