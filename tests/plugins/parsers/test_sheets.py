@@ -126,3 +126,34 @@ def test_sheets_of_old_macros_do_not_stop_the_others() -> None:
         },
     )
     assert parse(data, "a.xlsm").text == "## Cells\n\n| Bread |\n| --- |"
+
+
+def test_powers_and_struck_words_of_cells_are_marked() -> None:
+    rich = "<si><r><t>10</t></r><r><rPr><vertAlign val='superscript'/></rPr><t>6</t></r></si>"
+    rich += "<si><r><rPr><strike/></rPr><t>40</t></r><r><t xml:space='preserve'> 30</t></r></si>"
+    parts = {
+        "xl/sharedStrings.xml": f'<sst xmlns="{SHEET}">{rich}<si><t>old</t></si></sst>',
+        "xl/styles.xml": f'<styleSheet xmlns="{SHEET}"><fonts><font/><font><strike/></font></fonts>'
+        '<cellXfs><xf fontId="0"/><xf fontId="1"/></cellXfs></styleSheet>',
+        "xl/_rels/workbook.xml.rels": relations(
+            ("r1", "worksheet", "worksheets/sheet1.xml"),
+            ("s1", "sharedStrings", "sharedStrings.xml"),
+            ("s2", "styles", "styles.xml"),
+        ),
+    }
+    cells = [(0, "s", 0), (0, "s", 1), (1, "s", 2), (0, "s", 2), (1, "n", 12)]
+    rows = "".join(
+        f'<row r="{n}"><c r="A{n}" s="{look}" t="{kind}"><v>{said}</v></c></row>'
+        for n, (look, kind, said) in enumerate(cells, 1)
+    )
+    sheet = f'<worksheet xmlns="{SHEET}"><sheetData>{rows}</sheetData></worksheet>'
+    text = parse(workbook({"A": sheet}, parts), "a.xlsx").text
+    cells_read = [line.strip("| ") for line in text.splitlines() if "---" not in line]
+    assert cells_read[2:] == ["10^6^", "~~40~~ 30", "~~old~~", "old", "~~12~~"]
+
+
+def test_formulas_without_values_are_counted() -> None:
+    rows = '<row r="1"><c r="A1"><v>1</v></c><c r="B1"><f>A1+1</f><v/></c></row>'
+    rows += '<row r="2"><c r="A2"><f>A1</f></c><c r="B2"><f>A1</f><v>1</v></c></row>'
+    sheet = f'<worksheet xmlns="{SHEET}"><sheetData>{rows}</sheetData></worksheet>'
+    assert parse(workbook({"A": sheet}), "a.xlsx").metadata["formulas_without_values"] == 2

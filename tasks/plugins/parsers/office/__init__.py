@@ -20,14 +20,15 @@ from llmops.tasks.plugins.parsers.office.old_slides import slide_texts
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
 from llmops.tasks.plugins.parsers.office.preparation import prepared, repacked
 from llmops.tasks.plugins.parsers.office.rich_text import plain_runs
-from llmops.tasks.plugins.parsers.office.sheets import read_sheets
+from llmops.tasks.plugins.parsers.office.sheets import formulas_without_values, read_sheets
 from llmops.tasks.plugins.parsers.office.slides import charts, read_slides
 from llmops.tasks.plugins.parsers.office.word import MARK
 
 DOCX = f"{OFFICE}wordprocessingml.document"
 PPTX = f"{OFFICE}presentationml.presentation"
 OPEN = "application/vnd.oasis.opendocument."
-SHEETS = (f"{OFFICE}spreadsheetml.sheet", "application/vnd.ms-excel", XLSB)
+XLSX = f"{OFFICE}spreadsheetml.sheet"
+SHEETS = (XLSX, "application/vnd.ms-excel", XLSB)
 RICH_TEXT = ("application/rtf", "text/rtf")
 WORD = re.compile(r"\w+")
 COMMENT = re.compile(r"^\[\^cmt\d+\]:\n(?:(?: {4}.*)?\n)*", re.MULTILINE)
@@ -52,7 +53,7 @@ class OfficeParser(Parser):
     media_types: ClassVar[tuple[str, ...]] = (
         DOCX,
         PPTX,
-        f"{OFFICE}spreadsheetml.sheet",
+        XLSX,
         f"{OPEN}text",
         f"{OPEN}presentation",
         f"{OPEN}spreadsheet",
@@ -81,6 +82,7 @@ class OfficeParser(Parser):
             pages, title = read(data, comments=apart)
         else:
             pages, title = _extracted(data, media_type, embedded, comments=apart)
+        empty = formulas_without_values(data) if media_type == XLSX else 0
         text = "\n\f\n".join(pages)
         first = next((line for line in text.splitlines() if line.strip("\f ")), "")
         headed = media_type == PPTX and first.startswith("## ")
@@ -90,7 +92,9 @@ class OfficeParser(Parser):
             markup="markdown",
             title=sensible(title) or heading,
             media_type=media_type,
-            metadata=hidden_texts(unseen) | ({"pages": len(pages)} if len(pages) > 1 else {}),
+            metadata=hidden_texts(unseen)
+            | ({"pages": len(pages)} if len(pages) > 1 else {})
+            | ({"formulas_without_values": empty} if empty else {}),
         )
 
 

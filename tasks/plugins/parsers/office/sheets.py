@@ -19,6 +19,7 @@ from llmops.tasks.plugins.parsers.office.elements import (
     value,
 )
 from llmops.tasks.plugins.parsers.office.hidden import Taken
+from llmops.tasks.plugins.parsers.office.runs import Piece, markdown_runs
 from llmops.tasks.plugins.parsers.office.slides import chart, plain
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     Rows = Mapping[int, Mapping[str | None, etree._Element]]
 
 BOOK: Final = "xl/workbook.xml"
+STRINGS: Final = "xl/sharedStrings.xml"
+STYLES: Final = "xl/styles.xml"
+NO_VALUE: Final = re.compile(rb"(?:</f>|<f[^<>]*/>)(?:<v ?/>|<v></v>)?</c>")
+MOST_LOOKS: Final = 200
 MERGED: Final = b"mergeCell "
 RANGE: Final = re.compile(r"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})")
 LARGEST: Final = 32 * 2**20
@@ -56,20 +61,131 @@ def arranged(package: Package) -> Taken:
     """The parts of a workbook that are to be changed for its reader (name -> root): without sheets
     of Excel 4 macros, which stop it, and with merged cells in every row and column that they span.
     """
+    struck = _struck_looks(package)
     roots = {
         name: package.xml(name)
         for name in sorted(package.names)
-        if name.startswith("xl/worksheets/") and _has_merged(package.raw(name))
+        if name.startswith("xl/worksheets/") and _is_changed(package.raw(name), struck)
     }
+    strings = _strings(package, wanted=bool(roots and struck))
     for root in roots.values():
+        if struck:
+            _strike(root, struck, strings)
         _fill_spans(root)
+    if strings is not None:
+        roots[STRINGS] = strings
     if any(name.startswith("xl/macrosheets/") for name in package.names):
         roots[BOOK] = _without_macro_sheets(package)
     return Taken(roots, [], bool(roots))
 
 
-def _has_merged(sheet: bytes) -> bool:
-    return len(sheet) <= LARGEST and MERGED in sheet
+def _is_changed(sheet: bytes, struck: Mapping[str, bool]) -> bool:
+    looks = (f's="{look}"'.encode() for look in struck)
+    return len(sheet) <= LARGEST and (MERGED in sheet or any(look in sheet for look in looks))
+
+
+def _struck_looks(package: Package) -> Mapping[str, bool]:
+    """The numbers of the looks of cells that are struck through, and whether a number in such a
+    cell stands as it is.
+    """
+    if STYLES not in package.names or b"strike" not in (raw := package.raw(STYLES)):
+        return {}
+    if len(raw) > LARGEST:
+        return {}
+    styles = package.xml(STYLES)
+    fonts = [_is_on(child(font, "strike")) for font in children(child(styles, "fonts"), "font")]
+    looks = enumerate(children(child(styles, "cellXfs"), "xf"))
+    struck = {
+        str(n): value(look, "numFmtId") in (None, "0")
+        for n, look in looks
+        if 0 <= number(value(look, "fontId"), -1) < len(fonts)
+        and fonts[number(value(look, "fontId"), -1)]
+    }
+    return struck if len(struck) <= MOST_LOOKS else {}
+
+
+def _is_on(element: "etree._Element | None") -> bool:
+    return element is not None and (value(element) or "1") not in ("0", "false")
+
+
+def _strings(package: Package, *, wanted: bool) -> "etree._Element | None":
+    """The texts of the cells, with powers and what is struck through marked; None where there is
+    nothing to mark in them, and where they are not `wanted` in any case.
+    """
+    raw = package.raw(STRINGS) if STRINGS in package.names else b""
+    marked = b"superscript" in raw or b"strike" in raw
+    if not raw or len(raw) > LARGEST or not (marked or wanted):
+        return None
+    strings = package.xml(STRINGS)
+    for text in children(strings, "si") if marked else []:
+        runs = children(text, "r")
+        pieces = [_piece(run) for run in runs]
+        if any(piece.raised or piece.struck for piece in pieces):
+            said = child(runs[0], "t")
+            for run in runs:
+                text.remove(run)
+            said = (
+                text.makeelement(str(text.tag).replace("}si", "}t"), {}) if said is None else said
+            )
+            said.text = markdown_runs(pieces)
+            said.set("{http://www.w3.org/XML/1998/namespace}space", "preserve")
+            text.insert(0, said)
+    return strings
+
+
+def _piece(run: "etree._Element") -> Piece:
+    look = child(run, "rPr")
+    said = child(run, "t")
+    return Piece(
+        (said.text or "") if said is not None else "",
+        value(child(look, "vertAlign")) == "superscript",
+        _is_on(child(look, "strike")),
+    )
+
+
+def _strike(
+    sheet: "etree._Element", struck: Mapping[str, bool], strings: "etree._Element | None"
+) -> None:
+    """Mark cells that are struck through; the text of such a cell becomes its own."""
+    texts = children(strings, "si")
+    for cell in named(sheet, "c"):
+        if cell.get("s") not in struck or child(cell, "f") is not None:
+            continue
+        kind, said = cell.get("t", "n"), child(cell, "v")
+        text = (said.text or "") if said is not None else ""
+        if kind == "s":
+            place = number(text, -1)
+            text = _words(texts[place]) if 0 <= place < len(texts) else ""
+        elif kind == "inlineStr":
+            text = _words(child(cell, "is"))
+        elif kind != "str" and not (kind == "n" and struck[cell.get("s")]):
+            continue
+        if not text.strip() or "~~" in text:
+            continue
+        space = str(cell.tag).rpartition("}")[0] + "}"
+        own = cell.makeelement(f"{space}is", {})
+        words = cell.makeelement(f"{space}t", {})
+        words.text = f"~~{text.strip()}~~"
+        own.append(words)
+        cell[:] = [own]
+        cell.set("t", "inlineStr")
+
+
+def _words(text: "etree._Element | None") -> str:
+    """A text of a cell without its readings (`rPh`)."""
+    pieces = [child(run, "t") for run in children(text, "r")] or children(text, "t")
+    return "".join(piece.text or "" for piece in pieces if piece is not None)
+
+
+def formulas_without_values(data: bytes) -> int:
+    """How many cells of a workbook have a formula and no value: their reader shows nothing there,
+    since programs, not readers, calculate.
+    """
+    if not data.startswith(b"PK"):
+        return 0
+    package = Package(data)
+    sheets = (package.raw(name) for name in package.names if name.startswith("xl/worksheets/sheet"))
+    return sum(len(NO_VALUE.findall(sheet)) for sheet in sheets)
 
 
 def _without_macro_sheets(package: Package) -> "etree._Element":

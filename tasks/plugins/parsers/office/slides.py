@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 from llmops.tasks.plugins.parsers._containers import Package
 from llmops.tasks.plugins.parsers.markdown import markdown_table
 from llmops.tasks.plugins.parsers.office.comments import section, slide_comments
+from llmops.tasks.plugins.parsers.office.elements import number
 from llmops.tasks.plugins.parsers.office.hidden import not_shown
+from llmops.tasks.plugins.parsers.office.numbering import LABEL, with_labels
+from llmops.tasks.plugins.parsers.office.numerals import numeral
+from llmops.tasks.plugins.parsers.office.runs import Piece, markdown_runs
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -24,6 +28,14 @@ STRICT = {
 }
 SHOW = "ppt/presentation.xml"
 TITLES = {"title", "ctrTitle"}
+AUTOMATIC = {
+    "alphaLc": "lowerLetter",
+    "alphaUc": "upperLetter",
+    "romanLc": "lowerRoman",
+    "romanUc": "upperRoman",
+    "circleNum": "decimalEnclosedCircle",
+    "ea1": "chineseCounting",
+}
 FURNITURE = {"sldNum", "dt", "ftr", "hdr"}
 
 
@@ -36,11 +48,11 @@ def read_slides(data: bytes, *, comments: bool = False) -> tuple[list[str], str]
     parts = package.related(SHOW)
     listed = [parts.get(entry.get(f"{R}id"), ("", ""))[1] for entry in show.iter(f"{P}sldId")]
     slides = list[str]()
-    for number, name in enumerate((name for name in listed if name in package.names), 1):
+    for place, name in enumerate((name for name in listed if name in package.names), 1):
         if not_shown(package.xml(name)):
             slides.append("")  # the others keep their numbers
             continue
-        said = section(slide_comments(package, SHOW, name, number), 3) if comments else ""
+        said = section(slide_comments(package, SHOW, name, place), 3) if comments else ""
         slides.append("\n\n".join(filter(None, (slide(package, name), said))))
     return slides, package.title("docProps/core.xml")
 
@@ -104,19 +116,21 @@ def _shape(shape: "etree._Element") -> str:
         return f"## {_text(shape, ' ')}" if _text(shape) else ""
     if kind in FURNITURE:
         return ""
+    counter = _Counter()
     lines = [
-        _line(paragraph, listed=kind in ("content", "body")) for paragraph in shape.iter(f"{A}p")
+        _line(paragraph, counter, listed=kind in ("content", "body"))
+        for paragraph in shape.iter(f"{A}p")
     ]
-    return "\n".join(line for line in lines if line)
+    return with_labels("\n".join(line for line in lines if line))
 
 
-def _line(paragraph: "etree._Element", *, listed: bool) -> str:
-    """One paragraph, as an item where it has a bullet of its own or its placeholder gives it
-    one.
+def _line(paragraph: "etree._Element", counter: "_Counter", *, listed: bool) -> str:
+    """One paragraph, as an item where it has a bullet or a number of its own or its placeholder
+    gives it a bullet.
     """
     text = _runs(paragraph)
     style = paragraph.find(f"{A}pPr")
-    level = int(style.get("lvl", "0")) if style is not None else 0
+    level = number(style.get("lvl")) if style is not None else 0
     own = style is not None and any(
         style.find(f"{A}{mark}") is not None for mark in ("buChar", "buAutoNum", "buBlip")
     )
@@ -126,15 +140,58 @@ def _line(paragraph: "etree._Element", *, listed: bool) -> str:
         or level > 0
         or (listed and not bare and len(list(paragraph.getparent().iterchildren(f"{A}p"))) > 1)
     )
-    return f"{'  ' * level}- {text}" if text and item else text
+    if not text:
+        return ""
+    numbered = style.find(f"{A}buAutoNum") if style is not None else None
+    label = counter.label(level, numbered)
+    return f"{'  ' * level}- {LABEL.format(label) if label else ''}{text}" if item else text
+
+
+class _Counter:
+    """Where the numbered lists of a shape stand. Another kind of number, or a paragraph of the same
+    or a higher level without one, ends a list.
+    """
+
+    def __init__(self) -> None:
+        self._lists: dict[int, tuple[str, int, int]] = {}
+
+    def label(self, level: int, numbered: "etree._Element | None") -> str:
+        for deeper in [each for each in self._lists if each > level]:
+            del self._lists[deeper]
+        if numbered is None:
+            self._lists.pop(level, None)
+            return ""
+        kind, start = numbered.get("type", "arabicPeriod"), number(numbered.get("startAt"), 1)
+        before = self._lists.get(level)
+        count = before[2] + 1 if before is not None and before[:2] == (kind, start) else start
+        self._lists[level] = (kind, start, count)
+        return _numbered(count, kind)
+
+
+def _numbered(count: int, kind: str) -> str:
+    """A number in a form of DrawingML (ECMA-376 part 1, section 20.1.10.61): `alphaLcParenBoth` is
+    (a).
+    """
+    form = next((form for name, form in AUTOMATIC.items() if kind.startswith(name)), "decimal")
+    before = "(" if kind.endswith("ParenBoth") else ""
+    after = ")" if "Paren" in kind else "." if kind.endswith("Period") else ""
+    return f"{before}{numeral(count, form)}{after}"
 
 
 def _runs(paragraph: "etree._Element") -> str:
-    pieces = [
-        (run.text or "") if run.tag == f"{A}t" else " "
+    pieces = (
+        _piece(run) if run.tag == f"{A}t" else Piece(" ")
         for run in paragraph.iter(f"{A}t", f"{A}br", f"{A}tab")
-    ]
-    return " ".join("".join(pieces).split())
+    )
+    return " ".join(markdown_runs(pieces).split())
+
+
+def _piece(text: "etree._Element") -> Piece:
+    look = text.getparent().find(f"{A}rPr")
+    if look is None:
+        return Piece(text.text or "")
+    struck = look.get("strike", "noStrike") != "noStrike"
+    return Piece(text.text or "", number(look.get("baseline")) > 0, struck)
 
 
 def _text(element: "etree._Element", between: str = "\n") -> str:
