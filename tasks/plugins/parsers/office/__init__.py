@@ -15,7 +15,7 @@ from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.office.comments import section
 from llmops.tasks.plugins.parsers.office.formulas import with_formulas
-from llmops.tasks.plugins.parsers.office.numbering import with_labels
+from llmops.tasks.plugins.parsers.office.labels import with_labels
 from llmops.tasks.plugins.parsers.office.old_slides import slide_texts
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
 from llmops.tasks.plugins.parsers.office.preparation import prepared, repacked

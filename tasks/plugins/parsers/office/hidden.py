@@ -28,7 +28,7 @@ BACKED: Final = frozenset({"tc", "txbxContent"})
 """Where a background comes from a table's style or a shape: white text in these is not judged."""
 
 
-class Taken(NamedTuple):
+class Uncovered(NamedTuple):
     """The parts of a file without what is hidden, the texts that were, and whether the parts are to
     be read in place of the file's own where nothing was.
     """
@@ -38,7 +38,7 @@ class Taken(NamedTuple):
     changed: bool = False
 
 
-def hidden_in_text(package: Package) -> Taken:
+def hidden_in_text(package: Package) -> Uncovered:
     roots: dict[str, etree._Element] = {
         name: package.xml(name) for name in WORD_PARTS if name in package.names
     }
@@ -55,7 +55,7 @@ def hidden_in_text(package: Package) -> Taken:
                 texts.append("".join(piece.text for piece in said))
                 for piece in said:
                     run.remove(piece)
-    return Taken(roots, _together(texts), bool(changed))
+    return Uncovered(roots, _together(texts), bool(changed))
 
 
 def _together(texts: list[str]) -> list[str]:
@@ -112,7 +112,7 @@ def _unseen(run: "etree._Element", styles: Mapping[str | None, str], coloured: b
     return not coloured and not backed and not _shaded(child(paragraph, "pPr"))
 
 
-def hidden_in_slides(package: Package) -> Taken:
+def hidden_in_slides(package: Package) -> Uncovered:
     size = next(iter(named(package.xml("ppt/presentation.xml"), "sldSz")), None)
     room = (number(value(size, "cx")), number(value(size, "cy"))) if size is not None else (0, 0)
     roots = {
@@ -129,7 +129,7 @@ def hidden_in_slides(package: Package) -> Taken:
             if _beside(element, room) if local(element) == "sp" else _small(element):
                 texts.append(" ".join(piece.text or "" for piece in named(element, "t")))
                 element.getparent().remove(element)
-    return Taken(roots, [text for text in texts if text.strip()])
+    return Uncovered(roots, [text for text in texts if text.strip()])
 
 
 def _small(run: "etree._Element") -> bool:
@@ -159,7 +159,7 @@ def not_shown(slide: "etree._Element") -> bool:
     return value(slide, "show") in ("0", "false")
 
 
-def hidden_in_opendocument(package: Package) -> Taken:
+def hidden_in_opendocument(package: Package) -> Uncovered:
     root = package.xml("content.xml")
     styles = [root, *([package.xml("styles.xml")] if "styles.xml" in package.names else [])]
-    return Taken({"content.xml": root}, _together(taken_out(root, styles)))
+    return Uncovered({"content.xml": root}, _together(taken_out(root, styles)))

@@ -18,6 +18,7 @@ from llmops.tasks.plugins.parsers.office.elements import (
     value,
 )
 from llmops.tasks.plugins.parsers.office.hidden import hiding, hiding_styles
+from llmops.tasks.plugins.parsers.office.labels import LABEL
 from llmops.tasks.plugins.parsers.office.numerals import numeral, padded
 
 if TYPE_CHECKING:
@@ -28,18 +29,9 @@ DEEPEST_STYLE: Final = 30
 LONGEST_LABEL: Final = 80
 PART: Final = re.compile(r"%([1-9])")
 CUSTOM: Final = re.compile(r"0*1(?=,|\Z)")
-LABEL: Final = "\ue002{}\ue003"
-"""Stands before the text of a paragraph until its label takes the place (characters that no font
-has).
-"""
-LABELLED: Final = re.compile(
-    "(?P<indent>[ ]*)(?P<item>(?:[0-9]+[.]|-)[ ])?\ue002(?P<label>[^\ue002\ue003]*)\ue003[ ]?"
-)
-ANY: Final = re.compile("\ue002([^\ue002\ue003\n]*)\ue003 ?")
-MARKDOWN: Final = re.compile(r"\d{1,9}\.|-")
 
 
-class Level(NamedTuple):
+class ListLevel(NamedTuple):
     """`after`: from which higher level on a number begins the count anew (0: none does). `style`:
     the paragraph style whose paragraphs are of this level.
     """
@@ -59,7 +51,7 @@ class List(NamedTuple):
     """
 
     kind: str
-    levels: Mapping[int, Level]
+    levels: Mapping[int, ListLevel]
     starts: Mapping[int, int]
 
 
@@ -199,11 +191,11 @@ def _index(element: "etree._Element") -> int:
     return number(value(element, "ilvl"))
 
 
-def _level(element: "etree._Element") -> Level:
+def _level(element: "etree._Element") -> ListLevel:
     form = next(iter(named(element, "numFmt")), None)
     name = value(form) or "decimal"
     legal = child(element, "isLgl")
-    return Level(
+    return ListLevel(
         start=number(value(child(element, "start"))),
         form=f"custom {value(form, 'format')}" if name == "custom" else name,
         text=value(child(element, "lvlText")) or "",
@@ -263,26 +255,3 @@ def _numeral(count: int, form: str) -> str:
         first = CUSTOM.match(form.removeprefix("custom "))
         return padded(min(len(first[0]), LEVELS))(count) if first else str(count)
     return numeral(count, form)
-
-
-def with_labels(text: str) -> str:
-    """The text with labels at their marks. An item whose label is none of Markdown is a paragraph
-    of its own.
-    """
-    if LABEL[0] not in text:
-        return text
-    lines, apart = list[str](), False
-    for line in text.split("\n"):
-        item = LABELLED.match(line)
-        if item is None:
-            line = ANY.sub(lambda mark: f"{mark[1]} ".lstrip(), line)
-            own = False
-        else:
-            label = item["label"] or ("-" if item["item"] else "")
-            own = not MARKDOWN.fullmatch(label)
-            indent = item["indent"][:3] if own else item["indent"]
-            line = f"{indent}{label} {ANY.sub('', line[item.end() :])}"
-        lines += [""] if (own or apart) and line.strip() and lines and lines[-1].strip() else []
-        lines.append(line)
-        apart = own
-    return "\n".join(lines)

@@ -11,6 +11,15 @@ from llmops.tasks.plugins.parsers.office.comments import (
     section,
     table_annotations,
 )
+from llmops.tasks.plugins.parsers.office.labels import LABEL, with_labels
+from llmops.tasks.plugins.parsers.office.opendocument_shown import (
+    FORMULA_NOTE,
+    LABEL_NOTE,
+    RAISED_NOTE,
+    STRUCK_NOTE,
+    note_what_is_shown,
+)
+from llmops.tasks.plugins.parsers.office.runs import RunPiece, markdown_runs
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -36,11 +45,13 @@ def read_opendocument(data: bytes, *, comments: bool = False) -> tuple[list[str]
     properties. `comments`: whether those of slides and sheets stand on their pages.
     """
     package = Package(data)
-    body = package.xml("content.xml").find(f"{OFFICE}body")
+    root = package.xml("content.xml")
+    body = root.find(f"{OFFICE}body")
     title = package.title("meta.xml")
     content = body[0] if body is not None and len(body) else None
     if content is None:
         return [], title
+    note_what_is_shown(package, root)
     if content.tag == f"{OFFICE}presentation":
         slides = enumerate(content.iterchildren(f"{DRAW}page"), 1)
         return [
@@ -76,11 +87,13 @@ def _block(element: "etree._Element") -> list[str] | None:
     """What a block is in Markdown; None for what only holds blocks."""
     if element.tag == f"{TEXT}h":
         level = min(6, int(element.get(f"{TEXT}outline-level", "1")))
-        return [f"{'#' * level} {text}" if (text := inline(element)) else "", *_frames(element)]
+        label = f"{element.get(LABEL_NOTE, '')} ".lstrip()
+        text = inline(element)
+        return [f"{'#' * level} {label}{text}" if text else "", *_frames(element)]
     if element.tag == f"{TEXT}p":
         return [inline(element), *_frames(element)]
     if element.tag == f"{TEXT}list":
-        return ["\n".join(_items(element, 0))]
+        return [with_labels("\n".join(_items(element, 0)))]
     return [_table(element)] if element.tag == f"{TABLE}table" else None
 
 
@@ -92,20 +105,27 @@ def _frames(paragraph: "etree._Element") -> Iterator[str]:
 
 def inline(element: "etree._Element") -> str:
     """The running text of a paragraph; footnotes stand in brackets where their mark is."""
-    return " ".join("".join(_pieces(element)).split())
+    return " ".join(markdown_runs(_pieces(element, RunPiece(""))).split())
 
 
-def _pieces(element: "etree._Element") -> Iterator[str]:
-    yield element.text or ""
+def _pieces(element: "etree._Element", look: RunPiece) -> Iterator[RunPiece]:
+    """The pieces of a text, which have the `look` of what they stand in."""
+    own = look._replace(
+        raised=look.raised or element.get(RAISED_NOTE) is not None,
+        struck=look.struck or element.get(STRUCK_NOTE) is not None,
+    )
+    yield own._replace(text=element.text or "")
     for child in element.iterchildren("*"):
         if child.tag == f"{TEXT}note":
             notes = child.find(f"{TEXT}note-body")
-            yield f" [{' '.join(blocks(notes))}]" if notes is not None else ""
+            yield RunPiece(f" [{' '.join(blocks(notes))}]" if notes is not None else "")
         elif child.tag in (f"{TEXT}s", f"{TEXT}tab", f"{TEXT}line-break"):
-            yield " "
+            yield own._replace(text=" ")
+        elif child.get(FORMULA_NOTE) is not None:
+            yield RunPiece(child.get(FORMULA_NOTE, ""))
         elif child.tag not in SKIPPED and child.tag != f"{DRAW}text-box":
-            yield from _pieces(child)
-        yield child.tail or ""
+            yield from _pieces(child, own)
+        yield own._replace(text=child.tail or "")
 
 
 def _items(element: "etree._Element", level: int) -> Iterator[str]:
@@ -114,9 +134,16 @@ def _items(element: "etree._Element", level: int) -> Iterator[str]:
             if child.tag == f"{TEXT}list":
                 yield from _items(child, level + 1)
             else:
-                yield from (
-                    f"{'  ' * level}- {text}" for text in (_block(child) or blocks(child)) if text
-                )
+                mark = _mark(child)
+                for text in _block(child) or blocks(child):
+                    if text:
+                        yield f"{'  ' * level}- {mark}{text}"
+                        mark = ""
+
+
+def _mark(block: "etree._Element") -> str:
+    label = block.get(LABEL_NOTE) if block.tag == f"{TEXT}p" else None
+    return LABEL.format(label) if label else ""
 
 
 def _table(table: "etree._Element") -> str:

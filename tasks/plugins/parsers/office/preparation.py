@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
 OLE: Final = b"\xd0\xcf\x11\xe0"
-Taker = Callable[[Package], hidden.Taken]
+Taker = Callable[[Package], hidden.Uncovered]
 
 
 class Prepared(NamedTuple):
@@ -45,7 +45,7 @@ def prepared(data: bytes, *, comments: bool = False) -> Prepared:
     try:
         package = Package(data)
         take = next((take for name, take in TAKERS.items() if name in package.names), None)
-        parts, texts, spelled = take(package) if take else hidden.Taken({}, [])
+        parts, texts, spelled = take(package) if take else hidden.Uncovered({}, [])
         said = _comments(package, parts) if comments else []
         arranged, embedded = word.arrange(package, parts) if word.BODY in parts else (False, [])
         changed = texts or arranged or spelled

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from llmops.tasks.plugins.parsers.office.numbering import LABEL
+from llmops.tasks.plugins.parsers.office.labels import LABEL
 from llmops.tasks.plugins.parsers.office.runs import raised
 from llmops.tasks.plugins.parsers.office.symbols import is_symbol_font, signs
 

@@ -8,7 +8,7 @@ POWER: Final = re.compile(r"[+\-−–]?\d[\d.,+\-−–]*|\*+|[+\-−–]")
 LONGEST: Final = 12
 
 
-class Piece(NamedTuple):
+class RunPiece(NamedTuple):
     text: str
     raised: bool = False
     struck: bool = False
@@ -24,9 +24,9 @@ def raised(before: str, text: str) -> str:
     return text.replace(core, f"^{core}^", 1) if is_mark and joined else text
 
 
-def markdown_runs(pieces: Iterable[Piece]) -> str:
+def markdown_runs(pieces: Iterable[RunPiece]) -> str:
     """The pieces one after another; neighbours of the same kind are one."""
-    merged: list[Piece] = []
+    merged: list[RunPiece] = []
     for piece in pieces:
         if merged and merged[-1][1:] == piece[1:]:
             merged[-1] = merged[-1]._replace(text=merged[-1].text + piece.text)

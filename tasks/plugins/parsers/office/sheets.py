@@ -18,8 +18,8 @@ from llmops.tasks.plugins.parsers.office.elements import (
     text_of,
     value,
 )
-from llmops.tasks.plugins.parsers.office.hidden import Taken
-from llmops.tasks.plugins.parsers.office.runs import Piece, markdown_runs
+from llmops.tasks.plugins.parsers.office.hidden import Uncovered
+from llmops.tasks.plugins.parsers.office.runs import RunPiece, markdown_runs
 from llmops.tasks.plugins.parsers.office.slides import chart, plain
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read_sheets(
     return sheets + ["\n\n".join([f"## {name}", *texts]) for name, texts in over.items() if texts]
 
 
-def arranged(package: Package) -> Taken:
+def arranged(package: Package) -> Uncovered:
     """The parts of a workbook that are to be changed for its reader (name -> root): without sheets
     of Excel 4 macros, which stop it, and with merged cells in every row and column that they span.
     """
@@ -76,7 +76,7 @@ def arranged(package: Package) -> Taken:
         roots[STRINGS] = strings
     if any(name.startswith("xl/macrosheets/") for name in package.names):
         roots[BOOK] = _without_macro_sheets(package)
-    return Taken(roots, [], bool(roots))
+    return Uncovered(roots, [], bool(roots))
 
 
 def _is_changed(sheet: bytes, struck: Mapping[str, bool]) -> bool:
@@ -133,10 +133,10 @@ def _strings(package: Package, *, wanted: bool) -> "etree._Element | None":
     return strings
 
 
-def _piece(run: "etree._Element") -> Piece:
+def _piece(run: "etree._Element") -> RunPiece:
     look = child(run, "rPr")
     said = child(run, "t")
-    return Piece(
+    return RunPiece(
         (said.text or "") if said is not None else "",
         value(child(look, "vertAlign")) == "superscript",
         _is_on(child(look, "strike")),

@@ -8,9 +8,9 @@ from llmops.tasks.plugins.parsers.markdown import markdown_table
 from llmops.tasks.plugins.parsers.office.comments import section, slide_comments
 from llmops.tasks.plugins.parsers.office.elements import number
 from llmops.tasks.plugins.parsers.office.hidden import not_shown
-from llmops.tasks.plugins.parsers.office.numbering import LABEL, with_labels
+from llmops.tasks.plugins.parsers.office.labels import LABEL, with_labels
 from llmops.tasks.plugins.parsers.office.numerals import numeral
-from llmops.tasks.plugins.parsers.office.runs import Piece, markdown_runs
+from llmops.tasks.plugins.parsers.office.runs import RunPiece, markdown_runs
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -180,18 +180,18 @@ def _numbered(count: int, kind: str) -> str:
 
 def _runs(paragraph: "etree._Element") -> str:
     pieces = (
-        _piece(run) if run.tag == f"{A}t" else Piece(" ")
+        _piece(run) if run.tag == f"{A}t" else RunPiece(" ")
         for run in paragraph.iter(f"{A}t", f"{A}br", f"{A}tab")
     )
     return " ".join(markdown_runs(pieces).split())
 
 
-def _piece(text: "etree._Element") -> Piece:
+def _piece(text: "etree._Element") -> RunPiece:
     look = text.getparent().find(f"{A}rPr")
     if look is None:
-        return Piece(text.text or "")
+        return RunPiece(text.text or "")
     struck = look.get("strike", "noStrike") != "noStrike"
-    return Piece(text.text or "", number(look.get("baseline")) > 0, struck)
+    return RunPiece(text.text or "", number(look.get("baseline")) > 0, struck)
 
 
 def _text(element: "etree._Element", between: str = "\n") -> str:
