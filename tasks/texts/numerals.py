@@ -3,35 +3,25 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+# fmt: off
 ROMAN: Final = (
-    (1000, "M"),
-    (900, "CM"),
-    (500, "D"),
-    (400, "CD"),
-    (100, "C"),
-    (90, "XC"),
-    (50, "L"),
-    (40, "XL"),
-    (10, "X"),
-    (9, "IX"),
-    (5, "V"),
-    (4, "IV"),
-    (1, "I"),
+    (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"),
+    (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
 )
+# fmt: on
 LATIN: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 RUSSIAN: Final = "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЫЭЮЯ"
 CHICAGO: Final = "*†‡§"
 HEAVENLY: Final = "甲乙丙丁戊己庚辛壬癸"
 HAN: Final = "〇一二三四五六七八九"
+# fmt: off
 SMALL: Final = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
     "nineteen",
 )
-TENS: Final = (
-    *("", "", "twenty", "thirty", "forty"),
-    *("fifty", "sixty", "seventy", "eighty", "ninety"),
-)
+# fmt: on
+TENS: Final = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 ORDINAL: Final = {
     "one": "first",
     "two": "second",

@@ -19,7 +19,7 @@ from llmops.tasks.plugins.parsers.office.elements import (
 )
 from llmops.tasks.plugins.parsers.office.hidden import hiding, hiding_styles
 from llmops.tasks.plugins.parsers.office.labels import LABEL
-from llmops.tasks.plugins.parsers.office.numerals import numeral, padded
+from llmops.tasks.texts.numerals import numeral, padded
 
 if TYPE_CHECKING:
     from lxml import etree

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers._containers import Package
 from llmops.tasks.plugins.parsers.office.elements import children, local, named, number, value
-from llmops.tasks.plugins.parsers.office.numerals import numeral
+from llmops.tasks.texts.numerals import numeral
 
 if TYPE_CHECKING:
     from lxml import etree

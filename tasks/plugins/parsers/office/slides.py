@@ -9,8 +9,8 @@ from llmops.tasks.plugins.parsers.office.comments import section, slide_comments
 from llmops.tasks.plugins.parsers.office.elements import number
 from llmops.tasks.plugins.parsers.office.hidden import not_shown
 from llmops.tasks.plugins.parsers.office.labels import LABEL, with_labels
-from llmops.tasks.plugins.parsers.office.numerals import numeral
 from llmops.tasks.plugins.parsers.office.runs import RunPiece, markdown_runs
+from llmops.tasks.texts.numerals import numeral
 
 if TYPE_CHECKING:
     from lxml import etree
