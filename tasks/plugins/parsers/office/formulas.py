@@ -16,6 +16,8 @@ PLACE: Final = re.compile("\ue004([0-9]{1,9})\ue005")
 LISTED: Final = re.compile(
     "\ue006([0-9]{1,9})\ue007([^\n]*)((?:\n(?!\ue006).*)*)"  # its words, and what the reader made
 )
+LONGEST_IN_CELL: Final = 200
+"""Characters: cells are repeated, and long ones are not, so they keep their formulas."""
 LIST: Final = "\ue006"
 
 
@@ -34,7 +36,8 @@ def set_apart(body: "etree._Element") -> int:
             continue
         if paragraph not in among:
             among[paragraph] = _has_words(paragraph)
-        if among[paragraph]:
+        short = len(text_of(formula)) <= LONGEST_IN_CELL or not _in_cell(paragraph)
+        if among[paragraph] and short:
             _move(formula, moved, document)
             moved += 1
     return moved
@@ -42,12 +45,14 @@ def set_apart(body: "etree._Element") -> int:
 
 def _has_words(paragraph: "etree._Element") -> bool:
     """Whether there are words beside the formulas, or the paragraph is one of a table."""
-    if next(paragraph.iterancestors("{*}tc"), None) is not None:
-        return True
-    return any(
+    return _in_cell(paragraph) or any(
         (text.text or "").strip() and not str(text.tag).endswith("/math}t")
         for text in named(paragraph, "t")
     )
+
+
+def _in_cell(paragraph: "etree._Element") -> bool:
+    return next(paragraph.iterancestors("{*}tc"), None) is not None
 
 
 def _move(formula: "etree._Element", number: int, document: "etree._Element") -> None:

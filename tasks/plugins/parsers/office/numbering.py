@@ -4,7 +4,7 @@ section 17.9): its reader counts anew after every interruption, and knows no oth
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmops.tasks.plugins.parsers._containers import Package
@@ -128,6 +128,7 @@ class Numbering:
         }
         self._numbers = {value(each, "numId"): each for each in named(numbering, "num")}
         self._lists: dict[str, List | None] = {}
+        self._levels: dict[str, Mapping[int, ListLevel]] = {}
 
     def place(self, paragraph: "etree._Element") -> tuple[str, List, int] | None:
         """The list of a paragraph (its id and what it is like) and its level; None where it is in
@@ -177,14 +178,20 @@ class Numbering:
             kind = self._kinds.get(kind_id)
         if kind is None or kind_id is None:
             return None
-        levels = {_index(each): _level(each) for each in children(kind, "lvl")}
+        if kind_id not in self._levels:
+            self._levels[kind_id] = _levels_in(children(kind, "lvl"))
+        levels = dict(self._levels[kind_id])
         starts = dict[int, int]()
-        for override in children(element, "lvlOverride"):
+        for override in children(element, "lvlOverride")[:LEVELS]:
             if (other := child(override, "lvl")) is not None:
                 levels[_index(override)] = _level(other)
             if (start := child(override, "startOverride")) is not None:
                 starts[_index(override)] = number(value(start))
         return List(kind_id, levels, starts)
+
+
+def _levels_in(elements: "Sequence[etree._Element]") -> Mapping[int, ListLevel]:
+    return {_index(each): _level(each) for each in elements if 0 <= _index(each) < LEVELS}
 
 
 def _index(element: "etree._Element") -> int:

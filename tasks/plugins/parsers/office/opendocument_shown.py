@@ -20,7 +20,11 @@ STRUCK_NOTE: Final = "shown-struck"
 FORMULA_NOTE: Final = "shown-formula"
 FORMS: Final = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 DEEPEST_STYLE: Final = 30
+DEEPEST: Final = 10
+"""Levels of lists and headings that the format has."""
 MOST_FORMULAS: Final = 5_000
+LARGEST_FORMULA: Final = 2**20
+LONGEST_FORMULA: Final = 5_000
 LONGEST_LABEL: Final = 80
 
 
@@ -100,7 +104,7 @@ class _Labels:
                 self._list(element)
 
     def _heading(self, heading: "etree._Element") -> None:
-        level = number(value(heading, "outline-level"), 1)
+        level = min(number(value(heading, "outline-level"), 1), DEEPEST)
         if value(heading, "is-list-header") == "true" or not self._outline:
             return
         if any(local(each) == "list" for each in heading.iterancestors()):
@@ -121,7 +125,7 @@ class _Labels:
         for name in (value(top, "id"), style):
             self._counts[name] = counts
         for item in named(top, "list-item"):
-            level = sum(local(each) == "list" for each in item.iterancestors())
+            level = min(sum(local(each) == "list" for each in item.iterancestors()), DEEPEST)
             own = value(item.getparent(), "style-name")
             used = self._lists.get(own, levels) if own else levels
             first = next(item.iterchildren("*"), None)
@@ -173,16 +177,28 @@ def _next(counts: dict[int, int], levels: Levels, level: int, start: str | None)
 
 
 def _note_formulas(package: Package, root: "etree._Element") -> None:
+    known: dict[str, str] = {}
     for frame in named(root, "object")[:MOST_FORMULAS]:
         part = f"{(value(frame, 'href') or '').removeprefix('./').rstrip('/')}/content.xml"
         inner = next(iter(named(frame, "math")), None)
-        if inner is None and part in package.names:
-            try:
-                inner = package.xml(part)
-            except DocumentError:
-                continue
-        if inner is not None and local(inner) == "math" and (said := tex(inner)):
+        if inner is not None:
+            said = tex(inner)
+        else:
+            if part not in known:
+                known[part] = _formula_in(package, part)
+            said = known[part]
+        if said and len(said) <= LONGEST_FORMULA:
             frame.set(FORMULA_NOTE, f"${said}$")
+
+
+def _formula_in(package: Package, part: str) -> str:
+    try:
+        if part not in package.names or len(package.raw(part)) > LARGEST_FORMULA:
+            return ""
+        root = package.xml(part)
+    except DocumentError:
+        return ""
+    return tex(root) if local(root) == "math" else ""
 
 
 def tex(math: "etree._Element") -> str:

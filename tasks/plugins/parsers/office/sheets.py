@@ -32,6 +32,9 @@ STRINGS: Final = "xl/sharedStrings.xml"
 STYLES: Final = "xl/styles.xml"
 NO_VALUE: Final = re.compile(rb"(?:</f>|<f[^<>]*/>)(?:<v ?/>|<v></v>)?</c>")
 MOST_LOOKS: Final = 200
+LOOK: Final = re.compile(rb' s="(\d{1,6})"')
+MOST_STRUCK: Final = 2_000_000
+"""Characters of cells that are struck through, in one sheet: those beyond it are not marked."""
 MERGED: Final = b"mergeCell "
 RANGE: Final = re.compile(r"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})")
 LARGEST: Final = 32 * 2**20
@@ -80,8 +83,10 @@ def arranged(package: Package) -> Uncovered:
 
 
 def _is_changed(sheet: bytes, struck: Mapping[str, bool]) -> bool:
-    looks = (f's="{look}"'.encode() for look in struck)
-    return len(sheet) <= LARGEST and (MERGED in sheet or any(look in sheet for look in looks))
+    if len(sheet) > LARGEST:
+        return False
+    looks = (look[1].decode() for look in LOOK.finditer(sheet)) if struck else ()
+    return MERGED in sheet or any(look in struck for look in looks)
 
 
 def _struck_looks(package: Package) -> Mapping[str, bool]:
@@ -147,7 +152,7 @@ def _strike(
     sheet: "etree._Element", struck: Mapping[str, bool], strings: "etree._Element | None"
 ) -> None:
     """Mark cells that are struck through; the text of such a cell becomes its own."""
-    texts = children(strings, "si")
+    texts, total = children(strings, "si"), 0
     for cell in named(sheet, "c"):
         if cell.get("s") not in struck or child(cell, "f") is not None:
             continue
@@ -162,6 +167,8 @@ def _strike(
             continue
         if not text.strip() or "~~" in text:
             continue
+        if (total := total + len(text)) > MOST_STRUCK:
+            return
         space = str(cell.tag).rpartition("}")[0] + "}"
         own = cell.makeelement(f"{space}is", {})
         words = cell.makeelement(f"{space}t", {})

@@ -28,6 +28,7 @@ STRICT = {
 }
 SHOW = "ppt/presentation.xml"
 TITLES = {"title", "ctrTitle"}
+DEEPEST = 8
 AUTOMATIC = {
     "alphaLc": "lowerLetter",
     "alphaUc": "upperLetter",
@@ -130,7 +131,7 @@ def _line(paragraph: "etree._Element", counter: "_Counter", *, listed: bool) -> 
     """
     text = _runs(paragraph)
     style = paragraph.find(f"{A}pPr")
-    level = number(style.get("lvl")) if style is not None else 0
+    level = min(max(0, number(style.get("lvl"))), DEEPEST) if style is not None else 0
     own = style is not None and any(
         style.find(f"{A}{mark}") is not None for mark in ("buChar", "buAutoNum", "buBlip")
     )
