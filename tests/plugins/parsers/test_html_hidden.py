@@ -4,7 +4,7 @@ open, is never taken for hidden.
 
 import pytest
 import tinycss2
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tinycss2.ast import Declaration
 
@@ -238,6 +238,7 @@ def test_sheets_are_split_where_a_parser_of_css_splits_them(sheet: str) -> None:
         st.sampled_from([*":;-#.%+ \n1x", "display", "none", "COLOR", "#FFF", "--X", "top", "-9px"])
     ).map("".join)
 )
+@example("--X:.-9px")
 @settings(max_examples=300, deadline=None)
 def test_plain_blocks_are_read_as_a_parser_of_css_reads_them(block: str) -> None:
     assert PLAIN.match(block)

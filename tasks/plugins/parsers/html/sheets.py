@@ -41,6 +41,8 @@ UNKNOWN: Final = re.compile(
 VARIABLE: Final = re.compile(r"var\(\s*(--[\w-]+)\s*(?:,([^()]*))?\)")
 PLAIN: Final = re.compile(r"[\w \t\n:;#%.,+-]*\Z", re.ASCII)
 """A block that can be read without a parser."""
+APART: Final = "/**/"
+"""What tinycss2 writes between two pieces that would be read as one."""
 BLANKS: Final = " \t\n"
 IDENTIFIER: Final = re.compile(r"(?:--|-?[a-z_])[\w-]*\Z", re.ASCII | re.IGNORECASE)
 GLOBAL: Final = {"inherit", "initial", "unset", "revert", "revert-layer"}
@@ -244,7 +246,8 @@ def _parsed(block: str) -> Iterator[tuple[str, str, bool]]:
     for node in tinycss2.parse_blocks_contents(block, skip_comments=True):
         if isinstance(node, Declaration):
             name = node.name if node.name.startswith("--") else node.lower_name
-            yield name, tinycss2.serialize(node.value).strip(), bool(node.important)
+            value = tinycss2.serialize(node.value).replace(APART, "")
+            yield name, value.strip(), bool(node.important)
 
 
 def _is_valid(name: str, value: str) -> bool:
