@@ -8,15 +8,12 @@ from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _xberg as xberg
 from llmops.tasks.plugins.parsers._metadata import sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
+from llmops.tasks.plugins.parsers.markup import latex
+from llmops.tasks.plugins.parsers.markup.kept import KeptParts
 from llmops.tasks.texts.charset import decode, unified
 
 ROLE = re.compile(r":[\w:+.-]+:`([^`<]*?)(?:\s*<[^`>]*>)?`")
 TITLE_LINE = re.compile(r"^\*\*title\*\*: (.*)\n*", re.MULTILINE | re.IGNORECASE)
-COMMAND = re.compile(
-    r"(?<=[^\s{])[ "
-    r"\t]*(?=\\(?:(?:sub)*section|chapter|(?:sub)?paragraph|item|begin|end|maketitle|title)\b)"
-)
-COMMENT = re.compile(r"(?<!\\)%.*\n?")
 ADOC_HEADING = re.compile(r"^(={1,6})[ \t]+(?=\S)", re.MULTILINE)
 ADOC_ATTRIBUTE = re.compile(
     r"^(?::[\w!-]+:.*|\[[^\]\n]*\]|//.*|\+|[-.=_*]{4,})[ \t]*\n", re.MULTILINE
@@ -24,7 +21,7 @@ ADOC_ATTRIBUTE = re.compile(
 ADOC_MACRO = re.compile(r"(?:image|btn|kbd|menu|link|xref|include)::?[^\s\[]*\[([^\]]*)\]")
 ADOC_NUMBER = re.compile(r"^\.[ \t]+(?=\S)", re.MULTILINE)
 REFERENCE = re.compile(
-    r"~?\\(?:cite\w*|ref|eqref|autoref|[cC]ref|label|vspace|hspace|cmidrule)"
+    r"[~\u00a0]?\\(?:cite\w*|ref|eqref|autoref|[cC]ref|label|vspace|hspace|cmidrule)"
     r"\*?(?:\[[^\]]*\])*(?:\([^)]*\))?\{[^}]*\}|\\(?:toprule|midrule|bottomrule|hline)\b"
 )
 WORD = re.compile(r"\w+")
@@ -40,16 +37,17 @@ class MarkupParser(Parser):
         "text/x-org",
         "text/asciidoc",
     )
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         source = unified(decode(data)[0])
+        kept = KeptParts(source)
         if media_type == "application/x-latex":
-            source = COMMENT.sub(lambda match: "\n" if match[0].endswith("\n") else "", source)
-            source = COMMAND.sub("\n", REFERENCE.sub("", source))
+            source = REFERENCE.sub("", latex.ready(source, kept))
         text, title = (
             _asciidoc(source) if media_type == "text/asciidoc" else _converted(source, media_type)
         )
+        text, source, title = kept.back(text), kept.back(source), kept.back(title)
         if len(WORD.findall(text)) < KEPT * len(WORD.findall(source)):
             return Parsed(text=source, media_type=media_type)
         return Parsed(
