@@ -8,18 +8,12 @@ from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _xberg as xberg
 from llmops.tasks.plugins.parsers._metadata import sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
-from llmops.tasks.plugins.parsers.markup import latex
+from llmops.tasks.plugins.parsers.markup import asciidoc, latex, org
 from llmops.tasks.plugins.parsers.markup.kept import KeptParts
 from llmops.tasks.texts.charset import decode, unified
 
 ROLE = re.compile(r":[\w:+.-]+:`([^`<]*?)(?:\s*<[^`>]*>)?`")
 TITLE_LINE = re.compile(r"^\*\*title\*\*: (.*)\n*", re.MULTILINE | re.IGNORECASE)
-ADOC_HEADING = re.compile(r"^(={1,6})[ \t]+(?=\S)", re.MULTILINE)
-ADOC_ATTRIBUTE = re.compile(
-    r"^(?::[\w!-]+:.*|\[[^\]\n]*\]|//.*|\+|[-.=_*]{4,})[ \t]*\n", re.MULTILINE
-)
-ADOC_MACRO = re.compile(r"(?:image|btn|kbd|menu|link|xref|include)::?[^\s\[]*\[([^\]]*)\]")
-ADOC_NUMBER = re.compile(r"^\.[ \t]+(?=\S)", re.MULTILINE)
 REFERENCE = re.compile(
     r"[~\u00a0]?\\(?:cite\w*|ref|eqref|autoref|[cC]ref|label|vspace|hspace|cmidrule)"
     r"\*?(?:\[[^\]]*\])*(?:\([^)]*\))?\{[^}]*\}|\\(?:toprule|midrule|bottomrule|hline)\b"
@@ -44,8 +38,12 @@ class MarkupParser(Parser):
         kept = KeptParts(source)
         if media_type == "application/x-latex":
             source = REFERENCE.sub("", latex.ready(source, kept))
+        if media_type == "text/x-org":
+            source = org.ready(source)
         text, title = (
-            _asciidoc(source) if media_type == "text/asciidoc" else _converted(source, media_type)
+            (asciidoc.markdown(source, kept), "")
+            if media_type == "text/asciidoc"
+            else _converted(source, media_type)
         )
         text, source, title = kept.back(text), kept.back(source), kept.back(title)
         if len(WORD.findall(text)) < KEPT * len(WORD.findall(source)):
@@ -72,8 +70,3 @@ def _converted(source: str, media_type: str) -> tuple[str, str]:
         str(document.title or (shown[1] if shown else "")),
     )
     return TITLE_LINE.sub("", document.text, 1), " ".join(title.split())
-
-
-def _asciidoc(source: str) -> tuple[str, str]:
-    text = ADOC_MACRO.sub(r"\1", ADOC_NUMBER.sub("1. ", ADOC_ATTRIBUTE.sub("", source)))
-    return ADOC_HEADING.sub(lambda match: "#" * len(match[1]) + " ", text), ""
