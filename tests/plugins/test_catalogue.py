@@ -43,6 +43,16 @@ def test_all_plugins_are_there_and_each_option_has_help() -> None:
     assert silent == []
 
 
+def test_each_option_of_a_trainer_has_a_sentence_of_its_own() -> None:
+    for each in catalogue("trainers"):
+        told = [option.help for option in each.options]
+        assert len(set(told)) == len(told), each.name
+        odd = [text for text in told if not text[0].isupper() or text[-1] != "."]
+        assert odd == [], each.name
+        assert not any(text.rstrip(".").endswith(" else") for text in told), each.name
+        assert not any("fit_" in text for text in told), each.name
+
+
 def test_a_summary_says_what_a_plugin_is_and_about_also_how_it_works() -> None:
     cleaner = facts_of("cleaners", "injection")
     assert cleaner.summary.startswith("Instructions to a model that hide in a document")

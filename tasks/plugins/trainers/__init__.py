@@ -131,9 +131,7 @@ class Trainer(Plugin, ABC):
 
 
 class DatasetTrainer(Trainer):
-    """One that learns from exported files. `dataset`: a published data set, that of the config's
-    name where it is not given; `version`: the newest, else; `format`: which of its exports, the
-    first of `formats` that there is, else. `parts`: which of a format's files it reads, by what
+    """One that learns from exported files. `parts`: which of a format's files it reads, by what
     their names add to the split's; "" is the main one.
     """
 
@@ -141,8 +139,11 @@ class DatasetTrainer(Trainer):
     askable: ClassVar[bool] = True
     """Whether a plugin of the house can load or ask what it makes: the gate has to."""
     dataset: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    """The published data set to learn from; without it, the one of the config's name."""
     version: int | None = Field(default=None, ge=1)
+    """Which version of the data set; without it, the newest."""
     format: str | None = None
+    """Which of the data set's exports is read; without it, the first one that the trainer takes."""
 
     @field_validator("format")
     @classmethod

@@ -42,39 +42,40 @@ RATES = {"sft": 1e-4, "dpo": 5e-6}
 
 
 class ProgramTrainer(DatasetTrainer):
-    """Fine-tuning with LoRA by another program. `model`: a name in the model hub, or a folder;
-    `method`: sft learns answers, dpo which of two is better; `max_tokens`: the longest record, that
-    of the data set where it is not given: nothing is ever cut. `learning_rate`: 1e-4, of dpo 5e-6.
-
-    `program`: its name, or its path, such as that in an environment of its own; `run`: false only
-    writes. `parameters`: more of its configuration, which go before all others.
-    """
+    """Fine-tuning with LoRA by another program."""
 
     kind: ClassVar[Kind] = "llm"
     formats: ClassVar[tuple[str, ...]] = ("sharegpt",)
     askable: ClassVar[bool] = False
     install: ClassVar[str]
     model: str = Field(min_length=1)
+    """The model to start from: a name in the model hub, or a folder."""
     method: Literal["sft", "dpo"] = "sft"
+    """What is learnt: answers (sft), or which of two answers is better (dpo)."""
     epochs: int = Field(default=3, ge=1)
     """How often each row is seen."""
     learning_rate: float | None = Field(default=None, gt=0)
+    """How far the weights move in a step, at most; without it 1e-4, and 5e-6 with dpo."""
     batch_size: int = Field(default=1, ge=1)
     """Rows in one step."""
     accumulate: int = Field(default=8, ge=1)
     """Steps whose gradients are added before the weights move."""
     lora_rank: int = Field(default=16, ge=1)
-    """Of the low-rank matrices that are trained."""
+    """Rank of the low-rank matrices that are trained."""
     lora_alpha: int = Field(default=32, ge=1)
-    """How much they count: divided by the rank."""
+    """How much these matrices count: it is divided by the rank."""
     beta: float = Field(default=0.1, gt=0)
-    """Of DPO: how close the model stays to where it began."""
+    """How close the model stays to where it began; used by dpo alone."""
     seed: int = Field(default=7, ge=0)
-    """Of everything random."""
+    """The seed of everything random."""
     max_tokens: int | None = Field(default=None, ge=16)
+    """The longest record, in tokens; without it, that of the data set: nothing is ever cut."""
     program: str
+    """The program's name, or its path, such as that in an environment of its own."""
     run: bool = True
+    """Whether the program is run; if not, its configuration and command are only written."""
     parameters: dict[str, object] = Field(default_factory=dict)
+    """More keys of the program's configuration, which go before all others."""
 
     def identity(self) -> str:
         """What is trained; not where the program is, or whether it is run."""

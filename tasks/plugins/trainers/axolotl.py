@@ -20,14 +20,15 @@ ROLES = {
 
 
 class AxolotlTrainer(ProgramTrainer):
-    """`chat_template`: tokenizer_default is the model's own; else a name of Axolotl's. Records that
-    are longer than the configuration says stop the run: Axolotl would drop them. Every answer of a
-    conversation is learnt: Axolotl has no way to learn the last one alone.
+    """Records that are longer than the configuration says stop the run: Axolotl would drop them.
+    Every answer of a conversation is learnt: Axolotl has no way to learn the last one alone.
     """
 
     install: ClassVar[str] = "pip install axolotl"
     program: str = Field(default="axolotl", min_length=1)
+    """The program's name, or its path, such as that in an environment of its own."""
     chat_template: str = Field(default="tokenizer_default", min_length=1)
+    """Axolotl's name of the chat template; tokenizer_default is the model's own."""
 
     def arguments(self, config: Path) -> list[str]:
         return ["train", str(config)]

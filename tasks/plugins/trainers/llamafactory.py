@@ -15,15 +15,17 @@ INFO = "dataset_info.json"
 
 
 class LlamafactoryTrainer(ProgramTrainer):
-    """`template`: LLaMA-Factory's name of the model's chat template, such as llama3 or qwen3: a
-    wrong one trains well and answers badly, so it is never guessed. `history`: learn earlier
-    answers of a conversation, too.
-    """
+    """The last answer of a conversation is learnt, with `history` also those before it."""
 
     install: ClassVar[str] = "pip install llamafactory"
     program: str = Field(default="llamafactory-cli", min_length=1)
+    """The program's name, or its path, such as that in an environment of its own."""
     template: str = Field(min_length=1)
+    """LLaMA-Factory's name of the model's chat template, such as llama3 or qwen3: a wrong one
+    trains well and answers badly, so it is never guessed.
+    """
     history: bool = False
+    """Whether earlier answers of a conversation are learnt, too."""
 
     def arguments(self, config: Path) -> list[str]:
         return ["train", str(config)]

@@ -38,37 +38,42 @@ SENT = {"train": "training_file", "validation": "validation_file"}
 
 
 class OpenAiTrainer(DatasetTrainer):
-    """`openai_chat` trains by supervision, `openai_dpo` by preference. `epochs` are always said, so
-    that the cost is known before; `batch_size`, `learning_rate_multiplier` and `beta` (preference
-    alone) are the service's where they are not given. `price_per_million`: tokens that are trained
-    on, in US dollars; 0 at a service of one's own. `validation`: whether that side is sent.
-
-    `suffix`: in the model's name. `parameters`: more of the job's body. `every`: seconds between
-    two looks at the job; `patience`: for which a service that is busy or gone is tried again.
-    """
+    """`openai_chat` trains by supervision, `openai_dpo` by preference."""
 
     kind: ClassVar[Kind] = "llm"
     formats: ClassVar[tuple[str, ...]] = ("openai_chat", "openai_dpo")
     model: str = Field(min_length=1)
     """The model to start from, as the service calls it."""
     base_url: Address = "https://api.openai.com/v1"
-    """Of a service with OpenAI's fine-tuning API."""
+    """The address of a service with OpenAI's fine-tuning API."""
     api_key: SecretStr | None = None
-    """As `${NAME}` of a variable."""
+    """The key of the service, as `${NAME}` of a variable."""
     epochs: int = Field(default=3, ge=1, le=50)
+    """How often each row is seen; always told to the service, so that the cost is known before."""
     batch_size: int | None = Field(default=None, ge=1)
+    """Rows in one step; without it, as the service chooses."""
     learning_rate_multiplier: float | None = Field(default=None, gt=0)
+    """How much faster than usual the weights move; without it, as the service chooses."""
     beta: float | None = Field(default=None, gt=0)
+    """How close the model stays to where it began, for openai_dpo alone; without it, as the
+    service chooses.
+    """
     seed: int = Field(default=7, ge=0)
-    """Of everything random."""
+    """The seed of everything random."""
     suffix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,64}$")
+    """A part of the name that the service gives to the model."""
     validation: bool = True
+    """Whether the side for validation is sent, too."""
     price_per_million: float | None = Field(default=None, ge=0)
+    """US dollars for a million tokens that are trained on; 0 at a service of one's own."""
     parameters: dict[str, object] = Field(default_factory=dict)
+    """More keys of the request that creates the job."""
     every: float = Field(default=10, gt=0)
+    """Seconds between two looks at the job."""
     timeout: float = Field(default=120, gt=0)
-    """Seconds of one request."""
+    """Seconds that one request may take."""
     patience: float = Field(default=600, ge=0)
+    """Seconds for which a service that is busy or gone is tried again."""
 
     def identity(self) -> str:
         """What is trained where; not the key, the price, or how patiently."""

@@ -19,28 +19,31 @@ FILE = "adapter.safetensors"
 
 
 class RetrievalTrainer(Trainer):
-    """Learns from `questions` (golden sets) and from the answers of the application `feedback` that
-    people found good, `trust`: whose word counts without a review; `clicks`: also from sources of
-    its answers that people opened, which train and decide nothing. `test`: a golden set that
-    neither trains nor decides; its figures are in the report. `adapter`: false for the weight
-    alone. `folds`: of the cross-validation that the gate decides by.
-
-    `temperature` and `ridge` are those of `fit_adapter`, `steps` its most iterations.
-    """
+    """Learns from questions with known documents, and from answers that people found good."""
 
     kind: ClassVar[Kind] = "ranking"
     knowledge_base: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
-    """Whose ranking is trained."""
+    """The knowledge base whose ranking is trained."""
     questions: OneOrMore | None = None
+    """Golden sets whose questions and documents are learnt from."""
     feedback: str | None = Field(default=None, min_length=1)
+    """The application whose answers that people found good are learnt from."""
     trust: Literal["nobody", "reviewers", "everybody"] = "reviewers"
+    """Whose word on an answer counts without a review."""
     clicks: bool = False
+    """Whether sources that people opened are learnt from, too: they train and decide nothing."""
     test: OneOrMore | None = None
+    """A golden set that neither trains nor decides; its figures are in the report."""
     adapter: bool = True
+    """Whether an adapter of the vectors is learnt beside the weight of both searches."""
     temperature: float = Field(default=0.02, gt=0, le=1)
+    """Of the softmax over passages: with a smaller one, the nearest passages alone count."""
     ridge: float = Field(default=0.15, gt=0)
+    """How strongly the adapter is held to what the questions tell without any judgement."""
     steps: int = Field(default=30, ge=1, le=1_000)
+    """The most iterations in which the adapter is fitted."""
     folds: int = Field(default=5, ge=2, le=20)
+    """Parts of the cross-validation that the gate decides by."""
 
     @model_validator(mode="after")
     def _learns_from_something(self) -> "RetrievalTrainer":

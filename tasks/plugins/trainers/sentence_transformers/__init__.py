@@ -43,18 +43,8 @@ class SecondSet(BaseModel):
 
 
 class SentenceTransformersTrainer(DatasetTrainer):
-    """`base`: what it starts from: minilm, the default embedder's weights; else a folder, or a name
-    in the model hub. Questions and passages are embedded by one model. `scale`: 1 / temperature of
-    the softmax over the passages of a batch. `warmup`: share of the steps in which the rate rises.
-
-    `max_tokens`: the longest text, that of `base` where it is not given. `too_long`: a row with a
-    longer one is left out (drop), cut as the embedder would cut it (cut), or stops the run
-    (refuse); it is always counted. `save_every`: steps between two checkpoints. `threads`: of the
-    processor; another number may change the last digits.
-
-    The gate: `questions`, golden sets of `knowledge_base`, decide between the trained embedder and
-    the one that is live; `test`: a golden set that does not decide; `second`: where the model may
-    not lose.
+    """Questions and passages are embedded by one model. The gate decides between the trained
+    embedder and the one that is live.
     """
 
     requires: ClassVar[Mapping[str, str]] = dict.fromkeys(
@@ -64,6 +54,9 @@ class SentenceTransformersTrainer(DatasetTrainer):
     formats: ClassVar[tuple[str, ...]] = ("triplets",)
     parts: ClassVar[tuple[str, ...]] = ("", "pairs")
     base: str = Field(default="minilm", min_length=1)
+    """The embedder to start from: minilm for the default one's weights, a folder, or a name in
+    the model hub.
+    """
     epochs: int = Field(default=2, ge=1)
     """How often each row is seen."""
     batch_size: int = Field(default=32, ge=2)
@@ -71,17 +64,29 @@ class SentenceTransformersTrainer(DatasetTrainer):
     learning_rate: float = Field(default=2e-5, gt=0)
     """How far the weights move in a step, at most."""
     warmup: float = Field(default=0.1, ge=0, le=1)
+    """Share of the steps in which the learning rate rises."""
     scale: float = Field(default=20.0, gt=0)
+    """How sharply passages of a batch are told apart: 1 / temperature of their softmax."""
     seed: int = Field(default=7, ge=0)
-    """Of everything random."""
+    """The seed of everything random."""
     max_tokens: int | None = Field(default=None, ge=8)
+    """The longest text, in tokens; without it, that of `base`."""
     too_long: Literal["drop", "cut", "refuse"] = "drop"
+    """What becomes of a row with a longer text: it is left out (drop), cut as the embedder
+    would cut it (cut), or stops the run (refuse); it is always counted.
+    """
     save_every: int = Field(default=50, ge=1)
+    """Steps between two checkpoints."""
     threads: int | None = Field(default=None, ge=1)
+    """Threads of the processor; another number may change the last digits."""
     knowledge_base: str | None = KnowledgeBaseName
+    """The knowledge base on which the gate compares the trained embedder with the live one."""
     questions: OneOrMore | None = None
+    """Golden sets of the knowledge base, by which the gate decides."""
     test: OneOrMore | None = None
+    """A golden set that does not decide; its figures are in the report."""
     second: SecondSet | None = None
+    """A knowledge base of another subject, with questions, on which the model may not lose."""
 
     @model_validator(mode="after")
     def _gate_is_whole(self) -> "SentenceTransformersTrainer":

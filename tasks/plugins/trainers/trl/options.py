@@ -45,31 +45,49 @@ class TrlOptions(DatasetTrainer):
     formats: ClassVar[tuple[str, ...]] = ("trl_sft", "trl_dpo", "trl_kto")
     requires: ClassVar[Mapping[str, str]] = {"trl": INSTALL}
     model: str = Field(min_length=1)
+    """The model to start from: a folder with weights, tokenizer and chat template, or a name in
+    the model hub.
+    """
     epochs: int = Field(default=3, ge=1)
     """How often each row is seen."""
     learning_rate: float | None = Field(default=None, gt=0)
+    """How far the weights move in a step, at most; without it 2e-4, of pairs and ratings 1e-5."""
     batch_size: int = Field(default=4, ge=1)
     """Rows in one step."""
     accumulate: int = Field(default=1, ge=1)
     """Steps whose gradients are added before the weights move."""
     lora_rank: int = Field(default=16, ge=1)
-    """Of the low-rank matrices that are trained."""
+    """Rank of the low-rank matrices that are trained."""
     lora_alpha: int = Field(default=32, ge=1)
-    """How much they count: divided by the rank."""
+    """How much these matrices count: it is divided by the rank."""
     lora_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of their inputs that is left out at random in each step."""
+    """Share of the matrices' inputs that is left out at random in each step."""
     modules_to_save: tuple[str, ...] = ()
+    """Modules that are trained whole, beside LoRA, such as embed_tokens and lm_head."""
     beta: float = Field(default=0.1, gt=0)
-    """Of DPO and KTO: how close the model stays to where it began."""
+    """How close the model stays to where it began; used by DPO and KTO."""
     max_tokens: int | None = Field(default=None, ge=16)
+    """The longest row, in the model's tokens; without it, the context of the model."""
     over_long: Literal["drop", "split"] = "drop"
+    """What becomes of a longer row: it is left out (drop), or parted between the turns of its
+    conversation, each part with the system prompt (split).
+    """
     chat_template: str | None = Field(default=None, min_length=1)
+    """A file with a chat template, where the folder has none, or none that marks what the
+    assistant says.
+    """
     save_every: int = Field(default=50, ge=1)
+    """Steps between two checkpoints."""
     merge: bool = True
+    """Whether a folder of the whole model is written, which can be served; if not, the adapter
+    alone.
+    """
     seed: int = Field(default=7, ge=0)
-    """Of everything random."""
+    """The seed of everything random."""
     threads: int | None = Field(default=None, ge=1)
+    """Threads of the processor that torch may use."""
     parameters: dict[str, object] = Field(default_factory=dict)
+    """More keys of TRL's configuration."""
 
     @field_validator("parameters")
     @classmethod
