@@ -1,4 +1,4 @@
-"""AsciiDoc and Org: code, attributes, comments, labels."""
+"""AsciiDoc, Org, reStructuredText: code, attributes, comments, labels."""
 
 from llmops.tasks.plugins.parsers import parse
 
@@ -36,3 +36,18 @@ def test_comments_of_org_are_left_out_and_states_of_tasks_are_kept() -> None:
     assert "# TODO: Call" in text
     for gone in ("remark", "Hidden", "secret", "Below"):
         assert gone not in text
+
+
+def test_what_stands_behind_a_directive_of_restructured_text_is_kept() -> None:
+    source = (
+        "API\n===\n\n.. function:: boil(water, seconds=5)\n\n   Boils it.\n\n"
+        ".. deprecated:: 3.1 Use heat instead.\n\n.. |p| replace:: Kettle Pro\n\nBuy |p| now.\n\n"
+        ".. note:: Unplug first.\n\n.. rubric:: Ends\n\n>>> boil(1)\n2\n\nDone.\n"
+    )
+    text = text_of(source, "a.rst")
+    for part in ("`boil(water, seconds=5)`", "Boils it.", "3.1 Use heat", "Buy Kettle Pro now."):
+        assert part in text
+    assert text.count("Unplug first.") == 1
+    assert "Ends" in text
+    assert ">>> boil(1)\n2\n" in text
+    assert text.endswith("Done.")

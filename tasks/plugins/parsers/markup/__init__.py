@@ -8,7 +8,7 @@ from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _xberg as xberg
 from llmops.tasks.plugins.parsers._metadata import sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
-from llmops.tasks.plugins.parsers.markup import asciidoc, latex, org
+from llmops.tasks.plugins.parsers.markup import asciidoc, latex, org, restructured
 from llmops.tasks.plugins.parsers.markup.kept import KeptParts
 from llmops.tasks.texts.charset import decode, unified
 
@@ -40,6 +40,8 @@ class MarkupParser(Parser):
             source = REFERENCE.sub("", latex.ready(source, kept))
         if media_type == "text/x-org":
             source = org.ready(source)
+        if media_type == "text/x-rst":
+            source = restructured.ready(source)
         text, title = (
             (asciidoc.markdown(source, kept), "")
             if media_type == "text/asciidoc"
