@@ -60,12 +60,16 @@ def test_pages_keep_what_can_be_seen_or_opened(shown: str) -> None:
     assert parted(parse((PAGE % shown.format(SECRET)).encode(), "a.html")) == (True, [])
 
 
-def test_a_page_that_scripts_show_keeps_its_text() -> None:
-    page = (
-        f"<html><body><div "
-        f'style="opacity:0"><p>{SEEN}</p><p>{SECRET}</p></div><p>loading</p></body></html>'
-    )
-    assert SECRET in parse(page.encode(), "a.html").text
+@pytest.mark.parametrize(
+    ("shown_by", "kept"),
+    [("<script src=a.js></script>", True), ("<link rel=stylesheet href=a.css>", True), ("", False)],
+)
+def test_a_page_keeps_what_it_mostly_hides_only_where_something_may_show_it(
+    shown_by: str, *, kept: bool
+) -> None:
+    hidden = f'<div style="opacity:0"><p>{SEEN}</p><p>{SECRET}</p></div>'
+    page = f"<html><head>{shown_by}</head><body>{hidden}<p>loading</p></body></html>"
+    assert (SECRET in parse(page.encode(), "a.html").text) == kept
 
 
 def test_white_text_counts_only_where_nothing_from_elsewhere_may_colour_the_page() -> None:

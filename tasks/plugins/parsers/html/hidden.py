@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 ESSENTIAL: Final = {"html", "head", "body", "main", "article", "title"}
 SILENT: Final = {"script", "style", "template", "noscript", "title", "head"}
 SHARE: Final = 0.5
-"""Where more of the words than this would be gone, scripts show the page: nothing of it counts as
-hidden.
+"""Where more of the words than this would be gone, scripts or style sheets from elsewhere show the
+page, if it has any: nothing of it counts as hidden.
 """
+SHOWN_BY: Final = "//script|//link[contains(@rel, 'stylesheet')]|//@onload"
 OPENERS: Final = (
     *("aria-controls", "href", "data-target", "data-bs-target", "aria-describedby"),
     *("aria-labelledby", "popovertarget", "commandfor", "for"),
@@ -223,7 +224,7 @@ def taken_out(tree: "html.HtmlElement") -> list[str]:
     texts = [_text(element) for element in outermost]
     texts += [text for element in partly for text in _own_texts(element)]
     hidden = sum(len(text.split()) for text in texts)
-    if hidden > SHARE * len(_text(tree).split()):
+    if hidden > SHARE * len(_text(tree).split()) and tree.xpath(SHOWN_BY):
         return texts
     for element in outermost:
         if element.getparent() is not None:
