@@ -1,12 +1,6 @@
 """The numbers of lists: 3, c, iii."""
 
-from typing import Final
-
-ROMAN: Final = (
-    *((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l")),
-    *((40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i")),
-)
-MOST_ROMAN: Final = 3999
+from llmops.tasks.texts.numerals import roman
 
 
 def ordinal(number: int, kind: str) -> str:
@@ -15,8 +9,8 @@ def ordinal(number: int, kind: str) -> str:
     text = str(number)
     if "alpha" in kind and number > 0:
         text = _letters(number)
-    elif "roman" in kind and 0 < number <= MOST_ROMAN:
-        text = _roman(number)
+    elif "roman" in kind and number > 0:
+        text = roman(number).lower() or text
     return text.upper() if "upper" in kind else text
 
 
@@ -25,14 +19,6 @@ def _letters(number: int) -> str:
     while number:
         number, letter = divmod(number - 1, 26)
         text = chr(ord("a") + letter) + text
-    return text
-
-
-def _roman(number: int) -> str:
-    text = ""
-    for value, letters in ROMAN:
-        count, number = divmod(number, value)
-        text += letters * count
     return text
 
 
